@@ -22,11 +22,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sync.outbox import rows
 from sync.outbox.clock import now
-from sync.outbox.database import SCHEMA
+from sync.outbox.database_file import SCHEMA
 from sync.outbox.events import Event, Item, Sighting, Timings, render
 from sync.outbox.outbox import Outbox
+from sync.outbox.stored import RenderedEvent
 from sync.settings import OutboxSettings
 
 RESULTS = Path("bench-results")
@@ -116,7 +116,7 @@ def _bare(file: Path) -> sqlite3.Connection:
 def _commit(database: sqlite3.Connection, events: list[Event]) -> float:
     """Seconds to insert and commit events that are rendered already."""
     prepared = [
-        rows.RenderedEvent(event.id, event.kind, 1, now(), render(event, "device", "boot"))
+        RenderedEvent(event.id, event.kind, 1, now(), render(event, "device", "boot"))
         for event in events
     ]
     start = time.perf_counter()

@@ -26,7 +26,7 @@ from sync.outbox.counters import opened, read_counters
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.outbox import Counters, StoredEvent
 from sync.outbox.reading import read_oldest
-from sync.outbox.rows import Position
+from sync.outbox.stored import Position
 from sync.reports.transports.choice import choose
 from sync.settings import OutboxSettings
 

@@ -22,7 +22,7 @@ from sync.trust.renewal import warning
 
 if TYPE_CHECKING:
     from catalog.core.state import SyncState, Version
-    from sync.outbox.rows import Counters
+    from sync.outbox.stored import Counters
 
 
 @click.command()

@@ -10,7 +10,7 @@ from catalog.core.settings import DeviceSettings
 from sync.errors import NoOutboxError
 from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.fresh import counters_of
-from sync.outbox.rows import Counters
+from sync.outbox.stored import Counters
 
 
 def read_counters(device: DeviceSettings) -> Counters:

@@ -15,7 +15,6 @@ still have the damaged one open.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import logging
 import os
@@ -23,7 +22,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,45 +30,26 @@ from catalog.core import durable
 from catalog.core.access import no_access
 from sync.errors import OutboxError
 from sync.outbox import rows
-from sync.outbox.fresh import ENDING, Entry, FreshEntries, generation_in, is_whole, make
-from sync.outbox.integrity import lenient_text, outbox_problem
-from sync.outbox.rescue import rescue
-from sync.outbox.rows import FRESH, PACKED
-from sync.outbox.wal import PAGES, read_log
+from sync.outbox.database_file import (
+    connect,
+    create,
+    damage_error,
+    file_identity,
+    fresh_entries,
+    is_damaged,
+    move_files,
+    primary_code,
+    reading_fresh,
+    remove_files,
+)
+from sync.outbox.fresh import ENDING, Entry, FreshEntries
+from sync.outbox.wal import read_log
 
 FILE = "outbox.db"  # in the data folder
-BUSY_S = 5.0  # how long to wait for another writer
 CHECK_S, PAUSE_S = 1.0, 0.005  # how long to try to check the log, and between two attempts
-FORMATS = (1, PACKED, FRESH)  # that are read
 MAX_DAMAGED = 2  # damaged databases that stay; a failing disk must not fill up with them
 DAMAGED = "-damaged"
 LOOKED = "END"  # how a transaction ends that only looked
-PARTS = ("", "-wal", "-shm", ENDING)
-
-SCHEMA = """
-CREATE TABLE about (stream TEXT NOT NULL, damage TEXT NOT NULL);
-CREATE TABLE events (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    worth INTEGER NOT NULL,
-    at REAL NOT NULL,
-    trusted INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    payload BLOB NOT NULL
-);
-CREATE TABLE aside (
-    sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, at REAL NOT NULL,
-    reason TEXT NOT NULL, payload BLOB NOT NULL
-);
-CREATE TABLE counters (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-CREATE TABLE drops (
-    reason TEXT NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL, told INTEGER NOT NULL,
-    PRIMARY KEY (reason, kind)
-) WITHOUT ROWID;
-"""
-TABLES = {"about", "events", "aside", "counters", "drops"}
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -205,7 +185,7 @@ class OutboxDatabase:
         """Read what has come into the fresh entries since the last time."""
         while True:
             taken_in = rows.taken_in(connection)
-            with _reading_fresh():
+            with reading_fresh():
                 content = fresh.content()
             if is_alone:
                 break
@@ -229,9 +209,9 @@ class OutboxDatabase:
                 with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):  # nobody is writing into it
                     if not self.path.exists():
                         return
-                    self._identity = _identity(self.path)
+                    self._identity = file_identity(self.path)
                     if read_log(self.path.resolve()).is_damaged:
-                        raise _damage("its write-ahead log is damaged")
+                        raise damage_error("its write-ahead log is damaged")
                     return
             except BlockingIOError:
                 if time.monotonic() >= deadline:
@@ -241,7 +221,7 @@ class OutboxDatabase:
     def _connected(self) -> sqlite3.Connection | None:
         """The connection to the current database; None where there is no database."""
         try:
-            identity = _identity(self.path)
+            identity = file_identity(self.path)
         except FileNotFoundError:
             self._disconnect()
             return None
@@ -249,10 +229,10 @@ class OutboxDatabase:
             self._disconnect()
         if self._connection is None:
             self._identity = identity  # also of a database that cannot be opened
-            connection = _connect(self.path.resolve())
+            connection = connect(self.path.resolve())
             try:
-                with _reading_fresh():
-                    self._fresh = _fresh_entries(connection, self.path.resolve())
+                with reading_fresh():
+                    self._fresh = fresh_entries(connection, self.path.resolve())
             except BaseException:
                 connection.close()
                 raise
@@ -261,7 +241,7 @@ class OutboxDatabase:
 
     def _recover(self, error: sqlite3.Error) -> None:
         """Roll back where the database is full or busy; after any other error, connect anew."""
-        if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
+        if primary_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
             self._roll_back()
         else:
             self._disconnect(keep_identity=True)
@@ -288,7 +268,7 @@ class OutboxDatabase:
         try:
             with self._locked(fcntl.LOCK_EX):
                 try:
-                    present: tuple[int, int] | None = _identity(self.path)
+                    present: tuple[int, int] | None = file_identity(self.path)
                 except FileNotFoundError:
                     present = None
                 if present is not None and present != self._identity:
@@ -310,12 +290,12 @@ class OutboxDatabase:
         old = self.path.resolve() if self.path.exists() else None
         try:
             try:
-                _create(new, stream, damage, old)
+                create(new, stream, damage, old)
             except sqlite3.OperationalError as error:
-                if old is None or _code(error) != sqlite3.SQLITE_FULL:
+                if old is None or primary_code(error) != sqlite3.SQLITE_FULL:
                     raise
-                _remove(new)  # the disk has no room for the old events: begin without them
-                _create(new, stream, damage, old, rescued=False)
+                remove_files(new)  # the disk has no room for the old events: begin without them
+                create(new, stream, damage, old, rescued=False)
             if (
                 old is not None and not self.path.is_symlink()
             ):  # a file in place of the link, which somebody put there
@@ -323,7 +303,7 @@ class OutboxDatabase:
                 os.link(self.path, old)
             durable.point(self.path, new.name)
         except BaseException:
-            _remove(new)
+            remove_files(new)
             raise
         self._set_aside(new)
 
@@ -333,7 +313,7 @@ class OutboxDatabase:
             if database.name != current.name and not database.stem.endswith(DAMAGED):
                 aside = database.with_name(f"{database.stem}{DAMAGED}.db")
                 log.error("%s: set aside as %s", self.path, aside.name)
-                _move(database, aside)
+                move_files(database, aside)
         for fresh in self.path.parent.glob(f"{self.path.stem}-*.db{ENDING}"):
             database = fresh.with_name(fresh.name.removesuffix(ENDING))
             aside = database.with_name(f"{database.stem}{DAMAGED}.db")
@@ -341,7 +321,7 @@ class OutboxDatabase:
                 fresh.rename(f"{aside}{ENDING}")
         damaged = self.path.parent.glob(f"{self.path.stem}-*{DAMAGED}.db")
         for database in sorted(damaged, key=lambda file: file.stat().st_mtime)[:-MAX_DAMAGED]:
-            _remove(database)
+            remove_files(database)
 
     @contextmanager
     def _locked(self, operation: int) -> Iterator[None]:
@@ -354,122 +334,3 @@ class OutboxDatabase:
             yield
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-
-def is_damaged(error: sqlite3.Error) -> bool:
-    """Whether the error says that the file itself is unusable, now and later."""
-    extended = getattr(error, "sqlite_errorcode", None)
-    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    unreadable = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
-    return _code(error) in damaged or extended in unreadable
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, isolation_level=None, timeout=BUSY_S, check_same_thread=False
-    )
-    try:
-        _configure(connection)
-        connection.execute("BEGIN IMMEDIATE")  # else another process may write meanwhile
-        _check(connection, path)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _create(new: Path, stream: str, damage: str, old: Path | None, *, rescued: bool = True) -> None:
-    """Make a database; `rescued`: with the events that can be read from the old one."""
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL, durable.PRIVATE))  # SQLite's would be readable
-    make(Path(f"{new}{ENDING}"))
-    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA page_size = {PAGES[0]}")  # an event writes whole pages
-        _configure(connection)
-        connection.execute("BEGIN")
-        for statement in SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {FORMATS[-1]}")
-        if old is not None:
-            damage += f"; {rescue(old, connection, SCHEMA, copied=rescued)}"
-        connection.execute("INSERT INTO about VALUES (?, ?)", (stream, damage))
-        connection.execute("COMMIT")
-    durable.flush_folder(new.parent)
-
-
-def _fresh_entries(connection: sqlite3.Connection, path: Path) -> FreshEntries | None:
-    """The fresh entries of a database; None where it was made when there were none."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return FreshEntries(Path(f"{path}{ENDING}")) if version >= FRESH else None
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise an error for which `is_damaged` holds, unless this is an intact outbox."""
-    (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if problem == "ok" and (version not in FORMATS or not TABLES.issubset(tables)):
-        problem = "is no outbox of a format that this version reads"
-    if problem == "ok":
-        problem = outbox_problem(connection)
-    given, newest = rows.newest_numbers(connection) if problem == "" else (0, 0)
-    if given < newest:
-        problem = f"gave out number {newest}, and knows of {given}"
-    if not problem and version >= FRESH:
-        fresh = Path(f"{path}{ENDING}")
-        with _reading_fresh():
-            if not is_whole(fresh):
-                problem = "its fresh entries are missing"
-            elif generation_in(fresh) > rows.taken_in(connection) + 1:
-                problem = "its fresh entries are those of another time"
-    if problem:
-        raise _damage(problem)
-
-
-@contextmanager
-def _reading_fresh() -> Iterator[None]:
-    """Let a disk that cannot read the fresh entries be damage, as where it cannot read SQLite's."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        raise _damage(f"its fresh entries cannot be read: {error}") from error
-
-
-def _damage(problem: str) -> sqlite3.DatabaseError:
-    """An error for which `is_damaged` holds."""
-    error = sqlite3.DatabaseError(problem)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _configure(connection: sqlite3.Connection) -> None:
-    connection.text_factory = lenient_text
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_size_limit = 4194304")
-    connection.execute("PRAGMA secure_delete = FAST")  # a removal writes no page for zeros alone
-
-
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
-
-
-def _remove(database: Path) -> None:
-    """Remove a database with its parts."""
-    for part in PARTS:
-        Path(f"{database}{part}").unlink(missing_ok=True)
-
-
-def _move(old: Path, new: Path) -> None:
-    """Move a database with its parts."""
-    for part in reversed(PARTS):
-        with suppress(FileNotFoundError):
-            Path(f"{old}{part}").rename(f"{new}{part}")
-    durable.flush_folder(new.parent)

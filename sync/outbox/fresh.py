@@ -24,11 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.core import durable
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.clock import Moment, now
 from sync.outbox.fresh_lines import LONGEST, Line, line_at, newest_generation, written
 from sync.outbox.integrity import UNKNOWN_KIND
-from sync.outbox.rows import DAY_S, Counters, RenderedEvent, StoredEvent
+from sync.outbox.rows import DAY_S
+from sync.outbox.stored import Counters, RenderedEvent, StoredEvent
 
 ENDING = "-fresh"  # of the file's name, behind the database's
 BLOCK = 4096  # bytes that are written at least
@@ -163,9 +164,9 @@ class FreshEntries:
         assert self._next is not None
         rows.raise_newest_sequence(database, self._next - 1)
         for name, number in self.counts.items():
-            rows.count(database, name, number)
+            counting.count(database, name, number)
         if self.lost:
-            rows.count_drops(database, {("damage", UNKNOWN_KIND): len(self.lost)})
+            counting.count_drops(database, {("damage", UNKNOWN_KIND): len(self.lost)})
         rows.mark_taken_in(database, self._generation)
 
     def _has(self, event: StoredEvent) -> bool:
@@ -192,10 +193,10 @@ class FreshEntries:
 def counters_of(database: sqlite3.Connection, fresh: FreshEntries | None) -> Counters:
     """The counters of an outbox, with what its fresh entries add."""
     if fresh is None:
-        return rows.counters(database, now())
+        return counting.counters(database, now())
     gained = {**fresh.counts, "length": len(fresh.events), "bytes": fresh.size}
     first = next((event.moment for event in fresh.events.values()), None)
-    return rows.counters(database, now(), gained, first, len(fresh.lost))
+    return counting.counters(database, now(), gained, first, len(fresh.lost))
 
 
 def not_taken_in(

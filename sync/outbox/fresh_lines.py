@@ -21,7 +21,7 @@ from typing import Any
 from sync.outbox.clock import Moment
 from sync.outbox.kinds import PRIORITY
 from sync.outbox.packing import packed, unpacked
-from sync.outbox.rows import RenderedEvent
+from sync.outbox.stored import RenderedEvent
 
 LONGEST = 4096  # bytes of a line
 CHECKSUM = 8  # hexadecimal digits

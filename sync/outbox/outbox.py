@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sync.errors import OutboxError
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.clock import timestamp
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event
@@ -24,7 +24,7 @@ from sync.outbox.fresh import Entry, counters_of
 from sync.outbox.integrity import REASONS
 from sync.outbox.kinds import Kind
 from sync.outbox.reading import read_oldest
-from sync.outbox.rows import Counters, StoredEvent
+from sync.outbox.stored import Counters, StoredEvent
 from sync.outbox.writer import Ticket, Writer
 from sync.settings import OutboxSettings
 
@@ -54,10 +54,10 @@ class _PendingCounts:
 
     def write(self, database: sqlite3.Connection) -> None:
         for name, value in self.sums.items():
-            rows.count(database, name, value)
+            counting.count(database, name, value)
         if self.error:
-            rows.put_counter(database, "last_error", self.error)
-            rows.put_counter(database, "last_error_at", self.error_at)
+            counting.put_counter(database, "last_error", self.error)
+            counting.put_counter(database, "last_error_at", self.error_at)
 
 
 class Outbox:
@@ -191,7 +191,7 @@ class Outbox:
             with self._database_lock:
                 size = self._database.look(
                     lambda database, fresh: (
-                        rows.counter(database, "bytes") + (fresh.size if fresh else 0)
+                        counting.counter(database, "bytes") + (fresh.size if fresh else 0)
                     )
                 )
         except OutboxError:

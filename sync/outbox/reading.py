@@ -9,7 +9,7 @@ from functools import partial
 from sync.errors import OutboxError
 from sync.outbox import rows
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.rows import Batch, DamagedRow, Position
+from sync.outbox.stored import Batch, DamagedRow, Position
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,15 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.clock import Moment
 from sync.outbox.fresh import not_taken_in
 from sync.outbox.image import fits_into_memory, open_image
 from sync.outbox.integrity import UNKNOWN_KIND, UNREADABLE, is_aside, is_drop, row_problem
 from sync.outbox.kinds import PRIORITY
 from sync.outbox.packing import unpacked
-from sync.outbox.rows import FRESH, TAKEN_IN, RenderedEvent
+from sync.outbox.rows import FRESH, TAKEN_IN
+from sync.outbox.stored import RenderedEvent
 
 MAX_RESCUED_BYTES = 256 << 20  # of payload; a damaged B-tree may lead in circles
 MAX_HOLES = 10_000  # ranges that cannot be read; then no further ones are tried
@@ -104,7 +105,7 @@ def rescue(
     if found.length is not None:
         lost += max(0, found.length - len(found.events) if copied else found.length)
     if lost:
-        rows.count_drops(successor, {("damage", UNKNOWN_KIND): lost})
+        counting.count_drops(successor, {("damage", UNKNOWN_KIND): lost})
     if found.length is None or not is_fresh_known:
         return f"{said}; how many were lost cannot be told"
     return f"{said}, {lost} were lost"

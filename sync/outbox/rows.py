@@ -1,25 +1,24 @@
-"""The SQL of the outbox; each function is a part of its caller's transaction."""
+"""The SQL of the outbox's events; each function is a part of its caller's transaction."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from sync.outbox.clock import Moment
-from sync.outbox.integrity import is_number, kind_or_unknown, row_problem
+from sync.outbox.counting import count, count_drops, counter, put_counter, stream
+from sync.outbox.integrity import kind_or_unknown, row_problem
 from sync.outbox.kinds import with_position
 from sync.outbox.packing import DAMAGED, packed, unpacked
+from sync.outbox.stored import Batch, DamagedRow, Position, RenderedEvent, StoredEvent
 
 PACKED = 2  # the format of a database from which on payloads are packed
 FRESH = 3  # the format from which on there are fresh entries
 # Counters of the newest generation of fresh entries that the database has taken in. Two, because a
 # flipped bit in one could hide entries.
 TAKEN_IN = ("taken_in", "taken_in_again")
-ROW_BYTES = 150  # what SQLite needs for a row beside its payload, about
 SHRINK_TO = 0.95  # of the limit, so that not every further event has to make room again
 MAX_ASIDE = 100  # messages that were set aside; the newest stay
 DAY_S = 86_400.0
@@ -27,121 +26,6 @@ INSERT = (
     "INSERT OR IGNORE INTO events (sequence, id, kind, worth, at, trusted, size, payload) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-Position = tuple[str, int]  # stream and sequence
-Drops = Mapping[tuple[str, str], int]  # (reason, kind): how many
-
-
-@dataclass(frozen=True)
-class RenderedEvent:
-    """A rendered event, not yet in the outbox; see `events.Event` and `kinds.PRIORITY`."""
-
-    id: str
-    kind: str
-    priority: int
-    moment: Moment
-    payload: bytes
-
-    @property
-    def size(self) -> int:
-        """Bytes that count against the outbox's limit."""
-        return len(self.payload) + ROW_BYTES
-
-
-@dataclass(frozen=True)
-class StoredEvent:
-    """An event in the outbox.
-
-    Attributes:
-        stream, sequence: Its position: the outbox's id, and a number that counts up in it.
-        id, kind: As of the `events.Event`.
-        at: Unix seconds, when it happened.
-        attempts: How often sending it failed.
-        payload: What is sent.
-    """
-
-    stream: str
-    sequence: int
-    id: str
-    kind: str
-    at: float
-    attempts: int
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class DamagedRow:
-    """A row that is not as it was written, with what can be read of it.
-
-    Attributes:
-        stream, sequence: Where it is.
-        kind, at, payload: As of a `StoredEvent`; what cannot be read is empty. A payload that
-            cannot be unpacked is as it is stored.
-        problem: What is wrong with it.
-    """
-
-    stream: str
-    sequence: int
-    kind: str
-    at: float
-    payload: bytes
-    problem: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows that follow each other.
-
-    Attributes:
-        events: Those as they were written.
-        damaged: The others.
-        last: The position up to which there are no further events.
-    """
-
-    events: list[StoredEvent]
-    damaged: list[DamagedRow]
-    last: Position
-
-
-@dataclass(frozen=True)
-class Counters:
-    """The state of the outbox, and its counters since it was made.
-
-    Attributes:
-        stream: Its id.
-        length, bytes: Number and size of the events that wait to be sent.
-        oldest_s: Age of the oldest event in seconds; None where there is none, or where its clock
-            was not trusted.
-        sent: Messages handed to a transport; each repetition counts.
-        acknowledged: Events that the other side has acknowledged.
-        dropped: Events that will never be sent, by reason.
-        aside: Refused and damaged messages that were set aside and are still here.
-        offline_s: Seconds without a connection while the reporter tried to have one.
-        latency_s, latencies: Seconds from sending to acknowledgement, summed up, and of how many
-            events.
-        last_error, last_error_at: The newest error, and its time in RFC 3339.
-        waiting: Events of this process that are in memory and not on disk yet.
-    """
-
-    stream: str = ""
-    length: int = 0
-    bytes: int = 0
-    oldest_s: float | None = None
-    sent: int = 0
-    acknowledged: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    aside: int = 0
-    offline_s: float = 0.0
-    latency_s: float = 0.0
-    latencies: int = 0
-    last_error: str = ""
-    last_error_at: str = ""
-    waiting: int = 0
-
-
-def stream(database: sqlite3.Connection) -> str:
-    """The id of the outbox, made with its database."""
-    return str(database.execute("SELECT stream FROM about").fetchone()[0])
 
 
 def append(
@@ -323,109 +207,6 @@ def expire(database: sqlite3.Connection, now: Moment, max_days: float) -> None:
         "SELECT sequence FROM events WHERE trusted AND at < ?", (now.at - max_days * DAY_S,)
     )
     _drop(database, [sequence for (sequence,) in found], "age")
-
-
-def count_drops(database: sqlite3.Connection, drops: Drops) -> None:
-    """Count events that will never be sent."""
-    database.executemany(
-        "INSERT INTO drops VALUES (?, ?, ?, 0) "
-        "ON CONFLICT DO UPDATE SET count = count + excluded.count",
-        [(reason, kind, number) for (reason, kind), number in drops.items()],
-    )
-
-
-def unreported_drops(database: sqlite3.Connection) -> dict[tuple[str, str], int]:
-    """How many events were dropped and not reported yet, by reason and kind."""
-    found = database.execute("SELECT reason, kind, count - told FROM drops WHERE count > told")
-    return {(reason, kind): number for reason, kind, number in found}
-
-
-def mark_drops_reported(database: sqlite3.Connection) -> None:
-    """Mark all drops so far as reported."""
-    database.execute("UPDATE drops SET told = count")
-    put_counter(database, "drops_told_at", time.time())
-
-
-def unreported_damage(database: sqlite3.Connection) -> str:
-    """Why this database replaced a damaged one; empty where it did not, or it is reported."""
-    return str(database.execute("SELECT damage FROM about").fetchone()[0])
-
-
-def mark_damage_reported(database: sqlite3.Connection) -> None:
-    """Mark the damage as reported."""
-    database.execute("UPDATE about SET damage = ''")
-
-
-def counter(database: sqlite3.Connection, name: str) -> float:
-    """The value of a counter; 0 where it was never counted."""
-    found = database.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
-    return found[0] if found else 0
-
-
-def count(database: sqlite3.Connection, name: str, number: float) -> None:
-    """Add to a counter."""
-    if number:
-        database.execute(
-            "INSERT INTO counters VALUES (?, ?) "
-            "ON CONFLICT DO UPDATE SET value = value + excluded.value",
-            (name, number),
-        )
-
-
-def put_counter(database: sqlite3.Connection, name: str, value: float | str) -> None:
-    """Set a counter, or a text."""
-    database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
-
-
-def counters(
-    database: sqlite3.Connection,
-    now: Moment,
-    gained: Mapping[str, float] = {},
-    newer: Moment | None = None,
-    lost: int = 0,
-) -> Counters:
-    """Read all counters; takes the same time however many events there are.
-
-    Args:
-        database: The outbox.
-        now: The time.
-        gained: What fresh entries add to counters.
-        newer: The time of the first event among them.
-        lost: How many events are lost there.
-    """
-    values = dict(database.execute("SELECT name, value FROM counters"))
-    values |= {name: values.get(name, 0) + number for name, number in gained.items()}
-    first = database.execute("SELECT at, trusted FROM events ORDER BY sequence LIMIT 1").fetchone()
-    (aside,) = database.execute("SELECT count(*) FROM aside").fetchone()
-    dropped = dict(database.execute("SELECT reason, sum(count) FROM drops GROUP BY reason"))
-    if lost:
-        dropped["damage"] = dropped.get("damage", 0) + lost
-    if first is None and newer is not None:
-        first = (newer.at, newer.trusted)
-    return Counters(
-        stream=stream(database),
-        length=values.get("length", 0),
-        bytes=values.get("bytes", 0),
-        oldest_s=_age(first, now),
-        sent=values.get("sent", 0),
-        acknowledged=values.get("acknowledged", 0),
-        dropped=dropped,
-        aside=aside,
-        offline_s=values.get("offline_s", 0.0),
-        latency_s=values.get("latency_s", 0.0),
-        latencies=values.get("latencies", 0),
-        last_error=values.get("last_error", ""),
-        last_error_at=values.get("last_error_at", ""),
-    )
-
-
-def _age(first: tuple[float, int] | None, now: Moment) -> float | None:
-    """Seconds since an event; None unless its clock was trusted then as it is now."""
-    if first is None or not is_number(first[0]):  # none, or a damaged one
-        return None
-    if bool(first[1]) != now.trusted or now.at < first[0]:
-        return None
-    return round(now.at - first[0], 1)
 
 
 def _put_aside(

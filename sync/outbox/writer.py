@@ -11,13 +11,13 @@ from pathlib import Path
 
 from catalog.core.state import boot_id
 from sync.errors import EventError, OutboxError
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.clock import now, timestamp
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import Event, render, status
 from sync.outbox.fresh import Entry, FreshEntries
 from sync.outbox.kinds import PRIORITY, Kind
-from sync.outbox.rows import RenderedEvent
+from sync.outbox.stored import RenderedEvent
 from sync.settings import OutboxSettings
 
 MAX_WAITING = 2000  # events in memory while the disk cannot be written
@@ -202,10 +202,10 @@ class Writer:
         expiring: bool,
     ) -> bool:
         """Whether there is nothing to do but to add the events."""
-        size = rows.counter(database, "bytes") + fresh.size + sum(row.size for row in prepared)
-        if size > self._settings.max_mb * 1e6 or fresh.lost or rows.unreported_damage(database):
+        size = counting.counter(database, "bytes") + fresh.size + sum(row.size for row in prepared)
+        if size > self._settings.max_mb * 1e6 or fresh.lost or counting.unreported_damage(database):
             return False
-        if _may_report_drops(database) and rows.unreported_drops(database):
+        if _may_report_drops(database) and counting.unreported_drops(database):
             return False
         moment, days = now(), self._settings.max_age_days
         return not expiring or not (
@@ -221,7 +221,7 @@ class Writer:
         expiring: bool,
     ) -> None:
         rows.append(database, prepared)
-        rows.count_drops(database, dropped)
+        counting.count_drops(database, dropped)
         if expiring:
             rows.expire(database, now(), self._settings.max_age_days)
         rows.shrink(database, int(self._settings.max_mb * 1e6))
@@ -230,10 +230,10 @@ class Writer:
     def _report_losses(self, database: sqlite3.Connection) -> None:
         """Add status events about damage and drops, in the same transaction."""
         reports = []
-        if damage := rows.unreported_damage(database):
+        if damage := counting.unreported_damage(database):
             reports.append(status("outbox_damaged", f"A new outbox was begun: {damage}"))
-            rows.mark_damage_reported(database)
-        if _may_report_drops(database) and (drops := rows.unreported_drops(database)):
+            counting.mark_damage_reported(database)
+        if _may_report_drops(database) and (drops := counting.unreported_drops(database)):
             details = {f"{reason}_{kind}": number for (reason, kind), number in drops.items()}
             if len(details) > MAX_DETAILS:
                 reasons = Counter[str]()
@@ -244,7 +244,7 @@ class Writer:
             reports.append(
                 status("dropped", f"events that will never be sent: {number}", **details)
             )
-            rows.mark_drops_reported(database)
+            counting.mark_drops_reported(database)
         if reports:
             rows.append(database, [self._row(event) for event in reports])
 
@@ -282,4 +282,4 @@ class Writer:
 
 def _may_report_drops(database: sqlite3.Connection) -> bool:
     """Whether the last report of dropped events is long enough ago."""
-    return abs(time.time() - rows.counter(database, "drops_told_at")) >= REPORT_DROPS_S
+    return abs(time.time() - counting.counter(database, "drops_told_at")) >= REPORT_DROPS_S

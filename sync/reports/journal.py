@@ -13,7 +13,7 @@ from typing import IO
 
 from catalog.core import durable
 from sync.outbox.clock import timestamp
-from sync.outbox.rows import StoredEvent
+from sync.outbox.stored import StoredEvent
 
 FILE = "reported.jsonl"  # in the state folder
 MAX_BYTES = 1 << 20  # of the file; one older file is kept beside it

@@ -15,17 +15,12 @@ from pathlib import Path
 import pytest
 
 from sync.outbox.clock import Moment
+from sync.outbox.counting import unreported_drops
 from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.events import Event, message, status
 from sync.outbox.outbox import Outbox
-from sync.outbox.rows import (
-    RenderedEvent,
-    append,
-    expire,
-    newest_sequence,
-    shrink,
-    unreported_drops,
-)
+from sync.outbox.rows import append, expire, newest_sequence, shrink
+from sync.outbox.stored import RenderedEvent
 from sync.outbox.wal import HEADER, PAGES, read_log
 from sync.outbox.wal_frames import FRAME_HEADER
 from sync.settings import OutboxSettings
@@ -272,7 +267,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from sync.outbox.database import OutboxDatabase
-from sync.outbox.rows import counters
+from sync.outbox.counting import counters
 from sync.outbox.clock import now
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = peak()

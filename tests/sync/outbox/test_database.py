@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.clock import now
 from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.events import MAX_FEATURES_BYTES, Event, status
 from sync.outbox.outbox import Outbox
-from sync.outbox.rows import Counters
+from sync.outbox.stored import Counters
 from sync.settings import OutboxSettings
 
 WAIT = 30
@@ -64,11 +64,11 @@ def test_each_connection_writes_through_a_log_and_reads_damaged_text(tmp_path: P
 
 def test_threads_may_use_a_connection_one_after_the_other(tmp_path: Path) -> None:
     database = OutboxDatabase(tmp_path / FILE)
-    first = database.write(rows.stream)
+    first = database.write(counting.stream)
     with ThreadPoolExecutor(1) as threads:
-        assert threads.submit(database.read, rows.stream).result() == first
+        assert threads.submit(database.read, counting.stream).result() == first
         connection = database._connection
-    assert database.read(rows.stream) == first
+    assert database.read(counting.stream) == first
     assert database._connection is connection, "it was not opened anew"
     database.close()
 
@@ -114,12 +114,12 @@ def test_what_ends_the_process_leaves_no_half_transaction(tmp_path: Path) -> Non
     database.write(lambda _: None)
 
     def stop(connection: sqlite3.Connection) -> None:
-        rows.put_counter(connection, "sent", 7)
+        counting.put_counter(connection, "sent", 7)
         raise Stopped
 
     with pytest.raises(Stopped):
         database.write(stop)
-    assert database.read(lambda connection: rows.counter(connection, "sent")) == 0
+    assert database.read(lambda connection: counting.counter(connection, "sent")) == 0
     database.close()
 
 
@@ -130,7 +130,7 @@ def test_an_outbox_without_events_counts_nothing(outbox: Outbox) -> None:
     assert (counted.length, counted.bytes, counted.dropped, counted.aside) == (0, 0, {}, 0)
     fresh = OutboxDatabase(outbox.file.with_name("fresh.db"))
     fresh.write(lambda _: None)
-    empty = fresh.read(lambda connection: rows.counters(connection, now()))
+    empty = fresh.read(lambda connection: counting.counters(connection, now()))
     fresh.close()
     assert empty == Counters(empty.stream, 0, 0, None, 0, 0, {}, 0, 0.0, 0.0, 0, "", "")
 
@@ -143,13 +143,13 @@ def test_another_database_in_its_place_is_set_aside(
 ) -> None:
     file = tmp_path / "outbox.db"
     database = OutboxDatabase(file)
-    database.write(lambda connection: rows.put_counter(connection, "sent", 7))
+    database.write(lambda connection: counting.put_counter(connection, "sent", 7))
     database.close()
     with closing(sqlite3.connect(file.resolve(), isolation_level=None)) as connection:
         connection.execute(change)
     replaced = OutboxDatabase(file)
     replaced.write(lambda _: None)
-    damage = replaced.read(rows.unreported_damage)
+    damage = replaced.read(counting.unreported_damage)
     replaced.close()
     problem = "is no outbox of a format that this version reads"
     assert problem in damage

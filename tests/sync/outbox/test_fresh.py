@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from sync.errors import OutboxError
-from sync.outbox import fresh, rows
-from sync.outbox.database import FILE, FORMATS, OutboxDatabase
+from sync.outbox import counting, fresh, rows
+from sync.outbox.database import FILE, OutboxDatabase
+from sync.outbox.database_file import FORMATS
 from sync.outbox.events import Event, Sighting, Timings, status
 from sync.outbox.fresh import BLOCK, BYTES, ENDING, FreshEntries, generation_in
 from sync.outbox.outbox import Outbox
-from sync.outbox.rows import StoredEvent
+from sync.outbox.stored import StoredEvent
 from sync.settings import OutboxSettings
 
 WAIT = 30
@@ -233,7 +234,7 @@ def test_entries_that_an_earlier_version_left_behind_go_with_their_database(
     copy.resolve().rename(aside)
     left = [file.name for file in copy.parent.glob(f"*{ENDING}")]
     with closing(OutboxDatabase(copy)) as database:
-        database.read(rows.stream)
+        database.read(counting.stream)
     assert Path(f"{aside}{ENDING}").exists()
     assert not (copy.parent / left[0]).exists()
 
@@ -294,7 +295,7 @@ def test_a_file_of_the_entries_that_cannot_be_made_is_an_error(
     def full(file: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sync.outbox.database.make", full)
+    monkeypatch.setattr("sync.outbox.database_file.make", full)
     with (
         closing(OutboxDatabase(tmp_path / FILE)) as database,
         pytest.raises(OutboxError, match="No space left"),
@@ -329,8 +330,8 @@ def test_missing_entries_are_reported(outbox: Outbox, tmp_path: Path, left: int 
     with closing(OutboxDatabase(copy)) as database:
         found = database.read(lambda found: rows.oldest(found, 9, None)).events
         assert len(found) == (0 if left is None else 1)
-        assert "its fresh entries are missing" in database.read(rows.unreported_damage)
-        told = "how many were lost cannot be told" in database.read(rows.unreported_damage)
+        assert "its fresh entries are missing" in database.read(counting.unreported_damage)
+        told = "how many were lost cannot be told" in database.read(counting.unreported_damage)
         assert told == (left is None)
 
 
@@ -350,11 +351,11 @@ def test_entries_that_the_disk_cannot_read_are_damage(
 
     with closing(OutboxDatabase(outbox.file)) as database:
         if opened_before:
-            database.read(rows.stream)
+            database.read(counting.stream)
         monkeypatch.setattr(os, "pread", broken)
         kept = database.read(lambda found: rows.oldest(found, 9, None)).events
         assert [event.sequence for event in kept] == [1]
-        said = database.read(rows.unreported_damage)
+        said = database.read(counting.unreported_damage)
     assert "its fresh entries cannot be read" in said
     assert said.endswith("how many were lost cannot be told")
     assert put(outbox, 1)[-1].sequence > 1

@@ -11,7 +11,7 @@ import pytest
 
 from sync.outbox import rows
 from sync.outbox.clock import Moment
-from sync.outbox.database import SCHEMA
+from sync.outbox.database_file import SCHEMA
 from sync.outbox.integrity import (
     is_aside,
     is_drop,
@@ -20,7 +20,7 @@ from sync.outbox.integrity import (
     outbox_problem,
     row_problem,
 )
-from sync.outbox.rows import RenderedEvent
+from sync.outbox.stored import RenderedEvent
 
 STREAM = "0d7a9f2e-58c1-4d39-9c43-2f6f0a1b5c7e"
 ROW = (1, "a", "status", 5.0, json.dumps({"id": "a", "kind": "status"}).encode())

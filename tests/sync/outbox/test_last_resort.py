@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-import sync.outbox.database
+import sync.outbox.counting
+import sync.outbox.database_file
 import sync.outbox.rows
 import sync.outbox.writer
 from sync.errors import OutboxError
-from sync.outbox.database import OutboxDatabase, is_damaged
+from sync.outbox.database import OutboxDatabase
+from sync.outbox.database_file import is_damaged
 from sync.outbox.events import MAX_BYTES, Event, status
 from sync.outbox.fresh import FreshEntries
 from sync.outbox.outbox import Outbox
@@ -64,11 +66,11 @@ def test_a_disk_without_room_for_the_rescued_events_gets_an_empty_outbox(
             raise error_of(code)
         return rescue(*arguments, copied=copied)
 
-    monkeypatch.setattr(sync.outbox.database, "rescue", no_room)
+    monkeypatch.setattr(sync.outbox.database_file, "rescue", no_room)
     database = OutboxDatabase(tmp_path / "outbox.db")
     if code == sqlite3.SQLITE_FULL:
         assert database.read(sync.outbox.rows.newest_sequence)[1] == 0
-        assert database.read(sync.outbox.rows.unreported_damage)
+        assert database.read(sync.outbox.counting.unreported_damage)
         assert (tmp_path / "outbox.db").resolve() != current
     else:
         with pytest.raises(OutboxError, match="cannot be made"):

@@ -24,6 +24,7 @@ import sync.outbox.writer
 from sync.cli.outbox import _export
 from sync.errors import OutboxError
 from sync.outbox.clock import Moment
+from sync.outbox.counting import count_drops
 from sync.outbox.database import OutboxDatabase
 from sync.outbox.events import (
     Event,
@@ -37,7 +38,8 @@ from sync.outbox.events import (
 from sync.outbox.kinds import PRIORITY
 from sync.outbox.outbox import REASONS, Outbox
 from sync.outbox.reading import read_oldest
-from sync.outbox.rows import ROW_BYTES, Batch, count_drops, newest_sequence
+from sync.outbox.rows import newest_sequence
+from sync.outbox.stored import ROW_BYTES, Batch
 from sync.outbox.writer import MAX_WAITING
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings

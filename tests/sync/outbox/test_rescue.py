@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from sync.outbox import rescue, rows
+from sync.outbox import counting, rescue, rows
 from sync.outbox.clock import Moment
 from sync.outbox.integrity import UNKNOWN_KIND
 from sync.outbox.rescue import _Findings, _read
@@ -16,7 +16,7 @@ from tests.sync.outbox.test_rows import event, outbox
 def test_all_that_there_is_is_read() -> None:
     events = [event(number) for number in range(1, 6)]
     with outbox(*events) as old:
-        rows.count_drops(old, {("space", "status"): 2, ("nonsense", "status"): 1})
+        counting.count_drops(old, {("space", "status"): 2, ("nonsense", "status"): 1})
         rows.set_aside(old, rows.oldest(old, 1, None).events[0], "refused")
         old.execute("INSERT INTO aside VALUES (9, 'nonsense', 1.0, 'why', x'00')")
         old.execute("UPDATE events SET at = 'then' WHERE sequence = 3")
@@ -88,9 +88,9 @@ def test_lost_events_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with outbox() as new:
             assert rescue.rescue(None, new, "", copied=copied) == said  # type: ignore[arg-type]
-            counters = rows.counters(new, Moment(9.0, trusted=True))
+            counters = counting.counters(new, Moment(9.0, trusted=True))
             assert counters.dropped == {"damage": drops, "space": 2}
-            assert rows.unreported_drops(new)["damage", UNKNOWN_KIND] == drops
+            assert counting.unreported_drops(new)["damage", UNKNOWN_KIND] == drops
             assert (counters.length, counters.aside) == (int(copied), aside)
     found.counted = found.indexed = None
     with outbox() as new:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.clock import Moment
-from sync.outbox.database import SCHEMA
+from sync.outbox.database_file import SCHEMA
 from sync.outbox.kinds import PRIORITY, Kind
 from sync.outbox.packing import packed
-from sync.outbox.rows import DAY_S, PACKED, ROW_BYTES, SHRINK_TO, RenderedEvent, StoredEvent
+from sync.outbox.rows import DAY_S, PACKED, SHRINK_TO
+from sync.outbox.stored import ROW_BYTES, RenderedEvent, StoredEvent
 
 STREAM = "0d7a9f2e-58c1-4d39-9c43-2f6f0a1b5c7e"
 
@@ -46,8 +47,8 @@ def left(database: sqlite3.Connection) -> list[int]:
 
 def assert_counted(database: sqlite3.Connection, events: list[RenderedEvent]) -> None:
     there = [events[number - 1] for number in left(database)]
-    assert rows.counter(database, "length") == len(there)
-    assert rows.counter(database, "bytes") == sum(row.size for row in there)
+    assert counting.counter(database, "length") == len(there)
+    assert counting.counter(database, "bytes") == sum(row.size for row in there)
 
 
 @settings(max_examples=40)
@@ -72,7 +73,7 @@ def test_a_full_outbox_drops_the_lowest_and_oldest_and_no_more_than_it_must(
         assert left(database) == sorted(order)
         assert_counted(database, events)
         kinds = Counter(("space", events[number - 1].kind) for number in dropped)
-        assert rows.unreported_drops(database) == kinds
+        assert counting.unreported_drops(database) == kinds
 
 
 def test_an_outbox_that_is_just_full_drops_nothing() -> None:
@@ -89,8 +90,8 @@ def test_an_event_that_is_there_already_is_counted_once() -> None:
     with outbox(event(1), event(2)) as database:
         rows.append(database, [event(2, size=500), event(3)])
         assert left(database) == [1, 2, 4]  # the number of the one that was there is spent
-        assert rows.counter(database, "length") == 3
-        assert rows.counter(database, "bytes") == 3 * event(1).size
+        assert counting.counter(database, "length") == 3
+        assert counting.counter(database, "bytes") == 3 * event(1).size
 
 
 def test_what_is_older_than_the_days_goes_and_what_is_as_old_stays() -> None:
@@ -105,7 +106,7 @@ def test_what_is_older_than_the_days_goes_and_what_is_as_old_stays() -> None:
         assert left(database) == [1, 2, 3]
         rows.expire(database, Moment(now, trusted=True), 7)
         assert left(database) == [2, 3]
-        assert rows.unreported_drops(database) == {("age", "sighting"): 1}
+        assert counting.unreported_drops(database) == {("age", "sighting"): 1}
 
 
 @pytest.mark.parametrize(
@@ -121,15 +122,15 @@ def test_what_is_older_than_the_days_goes_and_what_is_as_old_stays() -> None:
 )
 def test_the_age_of_the_oldest_event(at: float, trusted: bool, age: float | None) -> None:
     with outbox(event(1, at=at, trusted=trusted), event(2, at=1.0)) as database:
-        assert rows.counters(database, Moment(100.0, trusted=True)).oldest_s == age
+        assert counting.counters(database, Moment(100.0, trusted=True)).oldest_s == age
         if not trusted:
-            assert rows.counters(database, Moment(100.0, trusted=False)).oldest_s == 60.0
+            assert counting.counters(database, Moment(100.0, trusted=False)).oldest_s == 60.0
 
 
 def test_the_age_of_a_damaged_event_is_not_known() -> None:
     with outbox(event(1)) as database:
         database.execute("UPDATE events SET at = 'damaged'")
-        assert rows.counters(database, Moment(100.0, trusted=True)).oldest_s is None
+        assert counting.counters(database, Moment(100.0, trusted=True)).oldest_s is None
 
 
 def test_rows_are_read_in_parts_and_the_last_part_ends_at_the_newest_number() -> None:
@@ -149,7 +150,7 @@ def test_an_outbox_that_never_had_an_event_begins_at_0() -> None:
     with outbox() as database:
         assert rows.newest_sequence(database) == (STREAM, 0)
         assert rows.oldest(database, 3, None).last == (STREAM, 0)
-        assert rows.counter(database, "sent") == 0
+        assert counting.counter(database, "sent") == 0
 
 
 def test_events_of_another_stream_are_left_alone() -> None:
@@ -164,7 +165,7 @@ def test_events_of_another_stream_are_left_alone() -> None:
         rows.count_attempt(database, found[1:])
         rows.count_attempt(database, found[1:])
         assert [row.attempts for row in rows.oldest(database, 9, None).events] == [0, 2]
-        counters = rows.counters(database, Moment(9.0, trusted=True))
+        counters = counting.counters(database, Moment(9.0, trusted=True))
         assert (counters.acknowledged, counters.aside, counters.dropped) == (0, 0, {})
 
 
@@ -174,19 +175,20 @@ def test_an_event_is_acknowledged_once() -> None:
         rows.acknowledge(database, first)
         rows.acknowledge(database, first)
         rows.set_aside(database, first[0], "refused")
-        counters = rows.counters(database, Moment(9.0, trusted=True))
+        counters = counting.counters(database, Moment(9.0, trusted=True))
         assert (counters.length, counters.acknowledged, counters.aside) == (1, 1, 0)
 
 
 def test_drops_are_reported_once_and_counted_for_ever() -> None:
     with outbox() as database:
-        rows.count_drops(database, {("space", "status"): 2, ("age", "sighting"): 1})
-        assert rows.unreported_drops(database) == {("space", "status"): 2, ("age", "sighting"): 1}
-        rows.mark_drops_reported(database)
-        assert rows.unreported_drops(database) == {}
-        rows.count_drops(database, {("space", "status"): 3})
-        assert rows.unreported_drops(database) == {("space", "status"): 3}
-        counters = rows.counters(database, Moment(9.0, trusted=True))
+        counting.count_drops(database, {("space", "status"): 2, ("age", "sighting"): 1})
+        expected = {("space", "status"): 2, ("age", "sighting"): 1}
+        assert counting.unreported_drops(database) == expected
+        counting.mark_drops_reported(database)
+        assert counting.unreported_drops(database) == {}
+        counting.count_drops(database, {("space", "status"): 3})
+        assert counting.unreported_drops(database) == {("space", "status"): 3}
+        counters = counting.counters(database, Moment(9.0, trusted=True))
         assert counters.dropped == {"space": 5, "age": 1}
 
 
@@ -218,7 +220,7 @@ def test_of_a_damaged_row_stays_what_can_be_read(column: str, value: object, wha
         assert left(database) == [2]
         aside = database.execute("SELECT kind, at, reason, payload FROM aside").fetchall()
         assert aside == [(row.kind, row.at, what, whole)]
-        assert rows.unreported_drops(database) == {("damage", row.kind): 1}
+        assert counting.unreported_drops(database) == {("damage", row.kind): 1}
         assert_counted(database, [event(1), event(2)])
 
 

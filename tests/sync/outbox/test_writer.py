@@ -14,7 +14,7 @@ import pytest
 import sync.outbox.writer
 from catalog.core.settings import DeviceSettings
 from sync.errors import NoOutboxError, OutboxError
-from sync.outbox import rows
+from sync.outbox import counting, rows
 from sync.outbox.counters import opened
 from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.events import _cut, _shorter, status
@@ -272,14 +272,14 @@ def test_a_full_or_busy_disk_is_rolled_back_and_the_connection_stays(
     connection = database._connection
 
     def fail(database: sqlite3.Connection) -> None:
-        rows.put_counter(database, "sent", 7)
+        counting.put_counter(database, "sent", 7)
         raise error_of(code)
 
     with pytest.raises(OutboxError, match="an error of SQLite"):
         database.write(fail)
     database.write(lambda _: None)
     assert database._connection is connection
-    assert database.read(lambda connection: rows.counter(connection, "sent")) == 0
+    assert database.read(lambda connection: counting.counter(connection, "sent")) == 0
     database.close()
 
 
