@@ -4,6 +4,7 @@ import { icon, isKiosk, isOwnScreen, make, text } from "./dom.js";
 import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
+const FEW = 2; // of them, where there is little room
 const LONG_TITLE = 48; // letters; longer ones are set smaller
 const MOST_ATTRIBUTES = 4;
 
@@ -47,7 +48,7 @@ function matchView({ matches, code, things }, open) {
   return view;
 }
 
-export function choiceView(heading, items, open) {
+export function cards(items, open) {
   const list = make("ul", "cards");
   for (const item of items) {
     const label = make("span", "card-label", text("span", "name", unbroken(item.title)));
@@ -55,7 +56,24 @@ export function choiceView(heading, items, open) {
     if (item.price) label.append(text("span", "cost", unbroken(item.price)));
     list.append(make("li", "", openButton("card", item, open, mat(item.photo), label)));
   }
-  return make("article", "choice", make("h2", "heading", heading), list);
+  return list;
+}
+
+export function choiceView(heading, items, open) {
+  const list = cards(items, open);
+  // Where three are too many at once, two are shown, and the others by turns.
+  const more = textButton(say("More"), () => {
+    list.append(...[...list.children].slice(0, FEW));
+    refit(list);
+  });
+  more.classList.add("turn-over");
+  const head = make("div", "head", make("h2", "heading", heading), items.length > FEW ? more : null);
+  return make("article", "choice", head, list);
+}
+
+// Tell the panel that something else is in its view.
+export function refit(part) {
+  part.dispatchEvent(new Event("refit", { bubbles: true }));
 }
 
 // What an unknown thing perhaps is, plainly as guesses.
@@ -64,7 +82,7 @@ function guessView(guesses, open, name) {
   view.classList.add("guess");
   const search = textButton(say("search by name"), name);
   const advice = sayParts("I am not sure. Try turning it, or {search}.", { search });
-  view.querySelector(".heading").after(make("p", "advice", ...advice));
+  view.querySelector(".head").after(make("p", "advice", ...advice));
   return view;
 }
 

@@ -1,7 +1,8 @@
 // What the own screen shows while nobody is there: a welcome, and items by turns.
 
-import { itemRows } from "./answer.js";
+import { cards, refit } from "./answer.js";
 import { make } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
 import { fetchShowcase } from "./search.js";
 import { say } from "./words.js";
 
@@ -57,7 +58,7 @@ export class Attract {
   async #begin() {
     const run = this.#timer;
     try {
-      this.#items = await fetchShowcase();
+      [this.#items] = await Promise.all([fetchShowcase(), loadStyles("attract.css")]);
     } catch {
       this.#items = []; // the welcome stands alone
     }
@@ -72,6 +73,8 @@ export class Attract {
       (_, place) => this.#items[(this.#first + place) % this.#items.length],
     );
     this.#first += AT_ONCE;
-    this.#list?.replaceChildren(itemRows(shown, this.#open));
+    if (!this.#list) return;
+    this.#list.replaceChildren(cards(shown, this.#open));
+    refit(this.#list);
   }
 }

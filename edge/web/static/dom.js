@@ -52,6 +52,11 @@ export function wait(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
+// Load a script that is not needed at once; a device that is away is asked again.
+export function late(load) {
+  return load().catch(() => wait(10_000).then(() => late(load)));
+}
+
 // A signal that aborts after a time; AbortSignal.timeout is too new for some browsers.
 export function timeLimit(milliseconds) {
   const controller = new AbortController();

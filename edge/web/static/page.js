@@ -1,9 +1,7 @@
 // Connects the page with the device's state and with a visitor's wishes.
 
-import { OwnAddress } from "./address.js";
-import { Attract } from "./attract.js";
 import { stayAwake } from "./awake.js";
-import { byId, isOwnScreen, make } from "./dom.js";
+import { byId, isOwnScreen, late, make } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
@@ -17,12 +15,11 @@ const TYPING_PAUSE = 250;
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
-const address = new OwnAddress();
 const visit = new Visit({
   panel,
   askForName,
   onShow(spoken, sighting) {
-    address.show(false);
+    address?.show(false);
     picture.add(null);
     showLook(sighting);
     if (sighting) showTimings(sighting);
@@ -41,7 +38,7 @@ const live = new LiveAnswer({
   open: visit.open,
   askForName,
   onShow(situation, sighting, spoken) {
-    address.show(situation === "idle");
+    address?.show(situation === "idle");
     if (situation === "seen") dimmer?.wake();
     followVisitor();
     showLook(sighting);
@@ -50,16 +47,33 @@ const live = new LiveAnswer({
   },
 });
 
-const attract = new Attract({
-  open: visit.open,
-  onChange(isDue) {
-    if (isDue && forgetLanguage()) return;
-    live.attract(isDue ? () => attract.view() : null);
-    if (!visit.hasResult) live.show();
-  },
-});
-
+// Only the device's own screen says where phones find it, is left alone, and is dimmed at night.
+let address = null;
+let attract = null;
 let dimmer = null;
+if (isOwnScreen) late(() => import("./address.js")).then(showAddress);
+if (isOwnScreen) late(() => import("./attract.js")).then(attractWhenAlone);
+if (isOwnScreen && document.body.dataset.dim)
+  late(() => import("./dim.js")).then(({ Dimmer }) => (dimmer = new Dimmer(document.body.dataset.dim)));
+
+function showAddress({ OwnAddress }) {
+  address = new OwnAddress();
+  address.start();
+  address.show(!visit.hasResult && live.situation === "idle");
+}
+
+function attractWhenAlone({ Attract }) {
+  attract = new Attract({
+    open: visit.open,
+    onChange(isDue) {
+      if (isDue && forgetLanguage()) return;
+      live.attract(isDue ? () => attract.view() : null);
+      if (!visit.hasResult) live.show();
+    },
+  });
+  followVisitor();
+}
+
 let state = null;
 let isReached = true;
 let clockDifference = 0;
@@ -68,10 +82,8 @@ let typing = 0;
 let pictureDue = 0;
 let isPictureLate = false;
 
-// Only the device's own screen is left alone.
 function followVisitor() {
-  const isIdle = !visit.hasResult && ["idle", "attract"].includes(live.situation);
-  attract.follow(isOwnScreen && isIdle);
+  attract?.follow(!visit.hasResult && ["idle", "attract"].includes(live.situation));
 }
 
 // The next visitor finds the page in its own language again.
@@ -253,7 +265,7 @@ for (const input of ["photo", "taken"]) {
 
 function somebodyIsThere({ type }) {
   visit.stay();
-  if (type !== "pointerdown") attract.stay(); // else the item that is touched would be gone
+  if (type !== "pointerdown") attract?.stay(); // else the item that is touched would be gone
 }
 
 byId("language").addEventListener("change", (event) => {
@@ -295,12 +307,9 @@ window.addEventListener("pagehide", () => {
 window.addEventListener("pageshow", followVisibility);
 
 lockDown();
-if (isOwnScreen && document.body.dataset.dim)
-  import("./dim.js").then(({ Dimmer }) => (dimmer = new Dimmer(document.body.dataset.dim)));
 live.show();
 showTimings(null);
 const wanted = new URLSearchParams(location.search).get("item"); // by an item's QR code
 if (wanted) visit.open({ sku: wanted }, say("From the catalogue"));
-address.start();
 followVisibility();
 document.documentElement.dataset.started = ""; // see outdated.js

@@ -1,11 +1,15 @@
 // The panel that shows one view after the other, each as large as there is room for.
 
 const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
-const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5"]; // see answer.css
-
-const REFILLED = "is-refilled";
-const CLAMPING = 3; // the step from which on names have a number of lines
-const MOST_LINES = 8;
+const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5", "fit-6"]; // see answer.css
+const WITHOUT_ATTRIBUTES = 2;
+const SHRINKING = 4; // the step from which on the name of an item is smaller, as far as it must be
+const SHRINKS = [0.93, 0.86]; // of its size; at last, it has the least
+const CLAMPING = 6; // the step from which on names have a number of lines
+const FEWER = "fit-3"; // leaves out the third card
+const FEW_LINES = 2;
+const LINES = [8, 7, 6, 5, 4, 3, 2, 1]; // the most that a name has, where there is room
+const REFILLS = ["is-refilled", "is-refilled-in-a-line"];
 
 export class Panel {
   #panel;
@@ -14,6 +18,7 @@ export class Panel {
   constructor(panel) {
     this.#panel = panel;
     new ResizeObserver(() => this.#fit()).observe(panel);
+    panel.addEventListener("refit", () => this.#fit());
     document.fonts?.addEventListener("loadingdone", () => this.#fit());
   }
 
@@ -30,28 +35,51 @@ export class Panel {
     if (focused) this.#panel.parentElement.focus(); // the focused element is gone
   }
 
-  // Leave out and shrink, step by step, what matters least, until the rest fits.
+  // Leave out and shrink, step by step, what matters least, until the rest fits. Room that is left
+  // when names are whole and large is the attributes'.
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
-    view.classList.remove(REFILLED, ...STEPS);
-    view.style.removeProperty("--room");
+    view.classList.remove(...REFILLS, ...STEPS);
+    for (const name of ["--room", "--shrink"]) view.style.removeProperty(name);
     let step = 0;
     while (isCut(view) && step < STEPS.length) {
       view.classList.add(STEPS[step]);
       step += 1;
+      if (step === SHRINKING) vary(view, "--shrink", SHRINKS);
     }
-    if (step >= CLAMPING) widen(view);
-    view.classList.toggle(REFILLED, step > 1); // a later step may have made room for some attributes
-    if (isCut(view)) view.classList.remove(REFILLED);
+    if (step >= CLAMPING) clamp(view);
+    if (step >= WITHOUT_ATTRIBUTES) refill(view);
   }
 }
 
-// Let names have as many lines as there is room for.
-function widen(view) {
-  for (let lines = MOST_LINES; lines > 0; lines -= 1) {
-    view.style.setProperty("--room", lines);
+// Let names have as many lines as there is room for. One that is cut in any case takes no card's place.
+function clamp(view) {
+  if (view.matches(".choice")) {
+    view.classList.remove(FEWER);
+    if (vary(view, "--room", LINES.slice(0, -FEW_LINES))) return;
+    view.classList.add(FEWER);
+  }
+  vary(view, "--room", LINES);
+}
+
+// Give a variable the first of some values by which all fits; if none does, it has none. Tells
+// whether one does.
+function vary(view, name, values) {
+  for (const value of values) {
+    view.style.setProperty(name, value);
+    if (!isCut(view)) return true;
+  }
+  view.style.removeProperty(name);
+  return false;
+}
+
+// Show attributes again, below or beside each other, where that fits.
+function refill(view) {
+  for (const name of REFILLS) {
+    view.classList.add(name);
     if (!isCut(view)) return;
+    view.classList.remove(name);
   }
 }
 

@@ -135,7 +135,7 @@ def test_nobody_is_there(browser: Browser, device: StandInDevice) -> None:
         first = welcome.locator(".name").first.inner_text()
         expect(welcome.locator(".name").first).not_to_have_text(first)
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
-        welcome.locator(".row .name").first.click()
+        welcome.locator(".card .name").first.click()
         expect(page.locator(".item .title")).to_be_visible()
         device.show(Verdict.MATCH, [(CUP, 0.91)])
         page.locator("#offer").click()

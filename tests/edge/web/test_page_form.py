@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import (
 )
 
 from catalog.recognition.decision import Verdict
+from edge.sighting import Sighting
 from tests.support.browsing import (
     CHROMIUM,
     FAINT_TEXT,
@@ -32,7 +34,6 @@ from tests.support.web_stand_in import (
     LONG,
     LONG_TITLE,
     SHELL,
-    WRENCH,
     StandInDevice,
     serving,
     show_state,
@@ -40,7 +41,24 @@ from tests.support.web_stand_in import (
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
+SIBLINGS = [f"Brunn sparkling water{kind}, 330 ml" for kind in (" Mint", " Lemon", "")]
+SPACED = [name.replace("0 ml", "0\u00a0ml") for name in SIBLINGS]  # as the page writes it
 LONG_MATERIAL = "Glazed stoneware, dishwasher safe"
+
+
+def named(device: StandInDevice, verdict: Verdict, titles: list[str]) -> Sighting:
+    """A sighting of things with these names, a price, and a place."""
+    shown = device.sighting(verdict, [(GEAR, 0.9 - 0.1 * at) for at in range(len(titles))])
+    found = tuple(
+        replace(
+            each,
+            item=replace(each.item, title=title, price="€ 1.20", location="Aisle 4, shelf 2"),
+        )
+        for each, title in zip(shown.guesses or shown.matches, titles, strict=True)
+    )
+    if shown.guesses:
+        return replace(shown, guesses=found)
+    return replace(shown, matches=found)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -140,14 +158,38 @@ def test_answer_is_read_from_two_metres(browser: Browser, size: str) -> None:
 
 
 def test_names_are_whole_where_there_is_room(browser: Browser) -> None:
-    """Neither the name of the item nor those of the others end in an ellipsis."""
+    """Siblings differ by their last words; names and sizes go before attributes."""
     device = StandInDevice()
     with serving(device) as address, visiting(browser, address, KIOSK) as page:
-        device.show(Verdict.MATCH, [(GEAR, 0.91), (WRENCH, 0.5), (GEAR, 0.4)])
-        expect(page.locator(".title")).to_be_visible()
-        cut = "(e) => e.scrollHeight > e.clientHeight + 1"
-        for name in page.locator(".title, .next li:nth-child(-n + 2) .name").all():
-            assert not name.evaluate(cut)
+        for verdict, names in (
+            (Verdict.MATCH, ".title, .next .name"),
+            (Verdict.ONE_OF, ".card .name"),
+            (Verdict.PERHAPS, ".card .name"),
+        ):
+            device.latest.publish(named(device, verdict, SIBLINGS))
+            expect(page.locator(names)).to_have_text(SPACED)
+            for name in page.locator(names).all():
+                assert name.is_visible()
+                assert name.evaluate("(e) => e.scrollHeight <= e.clientHeight + 1"), verdict
+            if verdict is Verdict.MATCH:
+                sizes = page.evaluate(TEXT_SIZES, [".title", ".price", ".location", ".next .name"])
+                least = (28, 28, 24, 20)
+                assert all(size >= own for size, own in zip(sizes, least, strict=True)), sizes
+            assert overflowing(page) == []
+
+
+def test_what_is_too_long_for_three_cards_goes_behind_more(browser: Browser) -> None:
+    """Two guesses are shown in a size that can be read, and the others by turns."""
+    device = StandInDevice()
+    with serving(device) as address, visiting(browser, address, KIOSK) as page:
+        device.latest.publish(named(device, Verdict.PERHAPS, [LONG_TITLE, SIBLINGS[0], "Lamp"]))
+        expect(page.locator(".card .name:visible")).to_have_text([LONG_TITLE, SPACED[0]])
+        page.get_by_role("button", name="More").click()
+        expect(page.locator(".card .name:visible")).to_have_text(["Lamp", LONG_TITLE])
+        expect(page.locator(".guess")).to_have_class(re.compile("fit-6"))
+        page.get_by_role("button", name="More").click()
+        expect(page.locator(".card .name:visible")).to_have_text([SPACED[0], "Lamp"])
+        assert overflowing(page) == []
 
 
 def test_a_very_long_name_has_as_many_lines_as_there_is_room_for(browser: Browser) -> None:
