@@ -293,16 +293,20 @@ class Bundle:
             )
         }
 
-    def check_answers(self, pictures: Sequence[Picture]) -> None:
+    def check_answers(self, pictures: Sequence[Picture], vectors: Vectors) -> None:
         """Identify some pictures with everything the bundle has.
+
+        Args:
+            pictures: BGR uint8 (h, w, 3) each.
+            vectors: Their embeddings, float32 (n, d).
 
         Raises:
             BundleError: The local features or the calibration cannot be used.
         """
         if self._contents.local_features is not None:
             self._contents.local_features.check()
-        for picture in pictures:
-            matches = self.identify(self.featurizer.embed([picture])[0], self.describe(picture))
+        for picture, vector in zip(pictures, vectors, strict=True):
+            matches = self.identify(vector, self.describe(picture))
             confidences = [match.confidence for match in matches]
             if not all(value is not None and 0 <= value <= 1 for value in confidences):
                 raise BundleError(f"{self.path}: the confidence of its answers is no probability")
