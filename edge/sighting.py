@@ -174,6 +174,14 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What staff said about a sighting that may be gone; as in `Judgement`."""
+
+    verdict: Word
+    sku: str = ""
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What staff says about a sighting.
 

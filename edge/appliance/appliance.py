@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +35,7 @@ from edge.history.missing import Group, group_missing
 from edge.history.recorder import open_history
 from edge.history.store import Retention
 from edge.settings import EdgeSettings
-from edge.sighting import Image, Judgement, Sighting
+from edge.sighting import Image, Judgement, Said, Sighting
 from edge.taught.taught import open_taught
 from edge.vision.picture_search import Observation
 from edge.vision.text_reading import NO_READING, TextReading
@@ -221,6 +221,10 @@ class Appliance:
         self._learner.judge(judgement)
         self._loop.counters.count_judgement(judgement.verdict)
         self._keep_look(judgement)
+
+    def said_of(self, sightings: Sequence[str] | None) -> dict[str, Said]:
+        """What staff said of some sightings, by their ids; of all, where None is given."""
+        return self._judgements.said_of(sightings) if self._judgements is not None else {}
 
     def choose(self, sighting: Sighting, sku: str) -> None:
         """Note that a visitor chose an item of those shown, and learn a little from it."""

@@ -9,12 +9,13 @@ import logging
 import os
 import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from catalog.core import durable
 from catalog.core.errors import SurroundingsError
-from edge.sighting import Judgement
+from edge.sighting import Judgement, Said
 from sync.outbox.clock import timestamp
 
 FILE = "judgements.db"
@@ -66,6 +67,24 @@ class Judgements:
                 log.warning("%s: damaged, begun anew: %s", self._path, error)
                 self._path.replace(self._path.with_suffix(".damaged"))
                 self._insert(row)
+
+    def said_of(self, sightings: Sequence[str] | None) -> dict[str, Said]:
+        """What staff said of some sightings, by their ids; of all, where None is given.
+
+        Where it cannot be read, that is logged, and nothing is known.
+        """
+        sql = f"select sighting, verdict, sku from {TABLE}"  # noqa: S608 - a constant
+        if sightings is not None:
+            sql += f" where sighting in ({', '.join('?' * len(sightings))})"
+        if not self._path.exists():
+            return {}
+        try:
+            with self._lock, closing(sqlite3.connect(self._path, TIMEOUT_S)) as connection:
+                rows = connection.execute(sql, sightings or ()).fetchall()
+        except sqlite3.Error as error:
+            log.warning("%s: cannot be read: %s", self._path, error)
+            return {}
+        return {sighting: Said(verdict, sku or "") for sighting, verdict, sku in rows}
 
     def _insert(self, row: dict[str, object]) -> None:
         import sqlite_utils  # here, because most devices never hear a judgement

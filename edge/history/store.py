@@ -245,6 +245,10 @@ class History:
             yield from rows
             before = rows[-1].number
 
+    def find(self, sighting: str) -> Entry | None:
+        """The sighting with this id, or None."""
+        return next(iter(self._entries("sightings.id = ?", (sighting,), 1)), None)
+
     def look(self, sighting: str) -> bytes | None:
         """The JPEG of a look, or None."""
         rows = self._rows("select jpeg from looks where id = ?", (sighting,))

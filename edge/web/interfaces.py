@@ -15,7 +15,7 @@ from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture
 from edge.shop_settings import ShopSettings
-from edge.sighting import Image, Judgement, Sighting
+from edge.sighting import Image, Judgement, Said, Sighting
 from edge.taught.taught import Taught
 
 
@@ -123,6 +123,10 @@ class ServedAppliance(Protocol):
         Raises:
             VisualSearchError: It cannot be stored.
         """
+        ...
+
+    def said_of(self, sightings: Sequence[str] | None) -> dict[str, Said]:
+        """What staff said of some sightings, by their ids; of all, where None is given."""
         ...
 
     def choose(self, sighting: Sighting, sku: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Flask, Response, jsonify
 
 from catalog.recognition.decision import Verdict
+from edge.history.kept import kept_sighting
 from edge.sighting import Judgement, Sighting
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
@@ -24,11 +25,7 @@ def add_judging(app: Flask, appliance: ServedAppliance) -> None:
     """Serve the route."""
 
     def judge(sighting_id: str) -> Response:
-        sighting = appliance.latest.find(sighting_id)
-        if sighting is None:
-            raise ProblemError(
-                404, f"There is no sighting {sighting_id[:60]} any more; only the last stay."
-            )
+        sighting = _find(appliance, sighting_id)
         judgement = _judgement(sighting, body())
         if judgement.sku and appliance.catalogue.item(judgement.sku) is None:
             raise ProblemError(422, f"The catalogue has no item {judgement.sku[:100]}.")
@@ -47,6 +44,25 @@ def add_judging(app: Flask, appliance: ServedAppliance) -> None:
         methods=["POST"],
         provide_automatic_options=False,
     )
+
+
+def _find(appliance: ServedAppliance, sighting_id: str) -> Sighting:
+    """The sighting, whole where it is one of the last, else as the history keeps it.
+
+    Raises:
+        ProblemError: 404, there is none.
+        VisualSearchError: The history cannot be read.
+    """
+    sighting = appliance.latest.find(sighting_id)
+    if sighting is None and appliance.history is not None:
+        sighting = kept_sighting(appliance.history.history, sighting_id)
+    if sighting is None:
+        raise ProblemError(
+            404,
+            f"There is no sighting {sighting_id[:60]} any more, among the last ones or in the "
+            "history.",
+        )
+    return sighting
 
 
 def _judgement(sighting: Sighting, given: dict[str, object]) -> Judgement:

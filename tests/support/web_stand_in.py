@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -24,7 +24,7 @@ from edge.history.missing import Group
 from edge.history.recorder import HistoryRecorder
 from edge.latest import Latest
 from edge.live import LivePicture
-from edge.sighting import Candidate, Frame, Image, Judgement, Sighting, Timings
+from edge.sighting import Candidate, Frame, Image, Judgement, Said, Sighting, Timings
 from edge.taught.taught import Taught
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
@@ -215,6 +215,10 @@ class StandInDevice:
 
     def judge(self, judgement: Judgement) -> None:
         self.judged.append(judgement)
+
+    def said_of(self, sightings: Sequence[str] | None) -> dict[str, Said]:
+        said = {each.sighting.id: Said(each.verdict, each.sku) for each in self.judged}
+        return {known: said[known] for known in said if sightings is None or known in sightings}
 
     def choose(self, sighting: Sighting, sku: str) -> None:
         if self.history is not None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from flask import Flask, Response, jsonify, request
 
+from catalog.core.errors import VisualSearchError
 from edge.history.missing import Group
 from edge.history.store import Entry, Filters, History
+from edge.sighting import Said
 from edge.web.documents import Document
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
@@ -24,6 +26,7 @@ MOST, LONGEST_TEXT, LARGEST_NUMBER = 200, 200, 2**53
 FLUSH_S = 2.0  # that an answer waits for what was just seen
 TABLE = (
     "at", "answer", "sku", "title", "sure", "others", "code", "unknown_gtin", "chosen", "wanted",
+    "judged", "judged_sku",
     "catalogue", "id",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
@@ -53,10 +56,14 @@ class HistoryRoutes:
         history, limit = self._history(), _whole("limit", 50, MOST)
         before = _whole("before", 0, LARGEST_NUMBER)
         entries = history.entries(_filters(), before, limit)
+        said = self._appliance.said_of([entry.id for entry in entries])
+        titles = self._titles(
+            {*(entry.chosen for entry in entries), *(s.sku for s in said.values())}
+        )
         more = entries[-1].number if entries and len(entries) == limit else None
         return jsonify(
             {
-                "sightings": [_document(entry) for entry in entries],
+                "sightings": [_document(entry, said.get(entry.id), titles) for entry in entries],
                 "before": more,
                 "keeps_looks": history.retention.looks,
             }
@@ -64,8 +71,8 @@ class HistoryRoutes:
 
     def history_table(self) -> Response:
         """The same as a table."""
-        rows = self._history().all(_filters())
-        response = Response(_table(rows), content_type="text/csv; charset=utf-8")
+        rows, said = self._history().all(_filters()), self._appliance.said_of(None)
+        response = Response(_table(rows, said), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = "attachment; filename=history.csv"
         return response
 
@@ -85,6 +92,15 @@ class HistoryRoutes:
         """What was shown and could not be named, the most often asked for first."""
         self._history()
         return jsonify({"groups": [_group_document(group) for group in self._appliance.missing()]})
+
+    def _titles(self, skus: Collection[str]) -> dict[str, str]:
+        """The titles of the items with these skus, where the open catalogue has them."""
+        try:
+            catalogue = self._appliance.catalogue
+            items = [catalogue.item(sku) for sku in skus if sku]
+        except VisualSearchError:
+            return {}
+        return {item.sku: item.title for item in items if item is not None}
 
     def _history(self) -> History:
         recorder = self._appliance.history
@@ -127,7 +143,11 @@ def _whole(name: str, otherwise: int, most: int) -> int:
     return int(text)
 
 
-def _document(entry: Entry) -> Document:
+def _document(entry: Entry, said: Said | None, titles: Mapping[str, str]) -> Document:
+    judged: Document | None = None
+    if said is not None:
+        title = titles.get(said.sku) or None
+        judged = {"verdict": said.verdict, "sku": said.sku or None, "title": title}
     return {
         "id": entry.id,
         "at": timestamp(entry.at),
@@ -140,8 +160,10 @@ def _document(entry: Entry) -> Document:
         "unknown_gtin": entry.unknown_gtin or None,
         "bundle": entry.bundle,
         "chosen": entry.chosen or None,
+        "chosen_title": titles.get(entry.chosen) or None,
         "wanted": entry.wanted,
         "has_look": entry.has_look,
+        "judged": judged,
     }
 
 
@@ -156,10 +178,11 @@ def _group_document(group: Group) -> Document:
     }
 
 
-def _table(entries: Iterator[Entry]) -> Iterator[bytes]:
+def _table(entries: Iterator[Entry], said: Mapping[str, Said]) -> Iterator[bytes]:
     """The rows of a CSV file, as spreadsheets read them: in UTF-8 with its mark."""
     yield b"\xef\xbb\xbf" + _line(TABLE)
     for entry in entries:
+        judged = said.get(entry.id)
         yield _line(
             (
                 timestamp(entry.at),
@@ -172,6 +195,8 @@ def _table(entries: Iterator[Entry]) -> Iterator[bytes]:
                 entry.unknown_gtin,
                 entry.chosen,
                 "yes" if entry.wanted else "",
+                judged.verdict if judged is not None else "",
+                judged.sku if judged is not None else "",
                 entry.bundle,
                 entry.id,
             )

@@ -1,7 +1,8 @@
 // The card of what was seen: filtered, page by page, and as a table.
 
 import { byId, make } from "./dom.js";
-import { sureButton } from "./staff-buttons.js";
+import { button, sureButton } from "./staff-buttons.js";
+import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { lookPicture } from "./staff-missing.js";
 import { clock, say } from "./words.js";
 
@@ -10,12 +11,15 @@ const TYPING = 400; // ms without a letter, after which a filter counts
 
 export class HistoryCard {
   #link;
+  #judging;
   #typing = 0;
   #before = 0; // where the next page begins
   #asked = 0; // questions so far; the answer to an older one is passed over
 
-  constructor(link) {
+  // onJudged() is called when staff said something of an answer.
+  constructor(link, { onJudged }) {
     this.#link = link;
+    this.#judging = new Judging(link, onJudged);
     byId("history-filters").addEventListener("submit", (event) => event.preventDefault());
     byId("history-filters").addEventListener("input", () => {
       clearTimeout(this.#typing);
@@ -42,7 +46,7 @@ export class HistoryCard {
     try {
       const { sightings, before: next } = await this.#link.ask("GET", `${HISTORY}?${this.#query()}&before=${before}`);
       if (asked !== this.#asked) return;
-      byId("history-list").append(...sightings.map(row));
+      byId("history-list").append(...sightings.map((entry) => this.#row(entry)));
       this.#before = next;
       byId("history-more").hidden = next === null;
       none.textContent = byId("history-list").children.length ? "" : say("Nothing of that kind was shown.");
@@ -69,6 +73,27 @@ export class HistoryCard {
       byId("history-none").textContent = error.message;
     }
   }
+
+  #row(entry) {
+    const { id, answer, sku, title, others, chosen, chosen_title, has_look } = entry;
+    const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).join("; ");
+    const words = make(
+      "div",
+      "",
+      make("h3", "", titles || say("Unknown")),
+      make("p", "soft", details(entry)),
+      saidLine(judgedWords(entry.judged)),
+    );
+    const choices = make("div", "choices");
+    const row = make("li", has_look ? "look" : "look bare", has_look ? lookPicture(id) : null, words, choices);
+    const judged = {
+      id,
+      named: answer === "match" ? { sku, title } : null,
+      chosen: chosen ? { sku: chosen, title: chosen_title ?? chosen } : null,
+    };
+    choices.append(button(say("Was it right?"), () => this.#judging.offer(row, judged, "first")));
+    return row;
+  }
 }
 
 // The begin of a day, or of one some days later, where the person is: times are shown in the browser's time zone.
@@ -80,14 +105,12 @@ function midnight(day, later) {
 
 const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Guessed"), unknown: say("Unknown") };
 
-function row({ id, at, answer, title, others, code, unknown_gtin, chosen, wanted, has_look }) {
-  const details = [clock(Date.parse(at)), ANSWERS[answer]];
-  if (code) details.push(say("code {code}", { code }));
-  if (unknown_gtin) details.push(say("Product number {gtin}", { gtin: unknown_gtin }));
-  if (chosen) details.push(say("a visitor chose {chosen}", { chosen }));
-  if (wanted) details.push(say("a visitor asked for it"));
-  const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).join("; ");
-  const picture = has_look ? lookPicture(id) : null;
-  const words = make("div", "", make("h3", "", titles || say("Unknown")), make("p", "soft", details.join(", ")));
-  return make("li", has_look ? "look" : "look bare", picture, words);
+// What there is to tell of a sighting beside the answer.
+function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }) {
+  const told = [clock(Date.parse(at)), ANSWERS[answer]];
+  if (code) told.push(say("code {code}", { code }));
+  if (unknown_gtin) told.push(say("Product number {gtin}", { gtin: unknown_gtin }));
+  if (chosen) told.push(say("a visitor chose {chosen}", { chosen: chosen_title ?? chosen }));
+  if (wanted) told.push(say("a visitor asked for it"));
+  return told.join(", ");
 }

@@ -8,6 +8,27 @@ const OFFERS = 6; // items with the words that were typed
 const TYPING = 250; // ms without a letter, after which they are looked for
 const SCANNING = 400; // ms from one look at what the camera reads to the next
 
+// What staff said of an answer, in a sentence; empty where they said nothing.
+export function judgedWords(judged) {
+  switch (judged?.verdict) {
+    case "right":
+      return say("Right.");
+    case "item":
+      return say("It is {title}.", { title: judged.title ?? judged.sku });
+    case "foreign":
+      return say("Not ours.");
+    default:
+      return judged ? say("Wrong.") : "";
+  }
+}
+
+// The place of a row where such a sentence stands.
+export function saidLine(words) {
+  const line = make("p", "said", words);
+  line.setAttribute("role", "status");
+  return line;
+}
+
 export class Judging {
   #link;
 
@@ -23,10 +44,10 @@ export class Judging {
     const { named, chosen } = answer;
     const other = button(named ? say("No: another") : say("It is …"), () => this.#search(row, answer));
     row.querySelector(".choices").replaceChildren(
-      ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }, say("Right.")))] : []),
+      ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }))] : []),
       ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: chosen.title }), () => this.#name(row, answer, chosen))] : []),
       other,
-      button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" }, say("Not ours."))),
+      button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" })),
     );
     if (toFocus === "other") other.focus();
     if (toFocus === "first") row.querySelector(".choices .button").focus();
@@ -94,15 +115,15 @@ export class Judging {
   }
 
   #name(row, answer, { sku, title }) {
-    this.#judge(row, answer, { verdict: "item", sku }, say("It is {title}.", { title }));
+    this.#judge(row, answer, { verdict: "item", sku }, title);
   }
 
-  async #judge(row, answer, verdict, words) {
+  async #judge(row, answer, verdict, title = null) {
     const said = row.querySelector(".said");
     try {
       await this.#link.ask("POST", `api/sightings/${encodeURIComponent(answer.id)}/verdict`, verdict);
-      said.textContent = words;
-      this.onJudged(answer, words);
+      said.textContent = judgedWords({ ...verdict, title });
+      this.onJudged(answer, said.textContent);
     } catch (error) {
       said.textContent = error.message;
     }

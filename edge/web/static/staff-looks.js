@@ -1,7 +1,7 @@
 // The card of the last looks: whether each answer was right, and which item it was.
 
 import { byId, make } from "./dom.js";
-import { Judging } from "./staff-judging.js";
+import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { clock, say } from "./words.js";
 
 const SHOWN = 8; // looks
@@ -9,8 +9,8 @@ const SHOWN = 8; // looks
 export class LooksCard {
   #link;
   #judging;
-  #judged = new Map(); // what was said, by the sighting's id
-  #noted = new Map(); // what visitors said
+  #judged = new Map(); // what was said here, by the sighting's id, for a device that keeps no history
+  #noted = new Map(); // what visitors and staff said
 
   // onJudged() is called when something was said.
   constructor(link, { onJudged }) {
@@ -41,9 +41,9 @@ export class LooksCard {
     byId("looks-list").replaceChildren(...rows);
   }
 
-  // What visitors said of the last sightings, by the sightings' ids.
+  // What visitors and staff said of the last sightings, by the sightings' ids.
   async #notes() {
-    const found = await this.#link.ask("GET", "api/staff/history?asked=1").catch(() => ({ sightings: [] }));
+    const found = await this.#link.ask("GET", "api/staff/history?limit=100").catch(() => ({ sightings: [] }));
     return new Map(found.sightings.map((entry) => [entry.id, entry]));
   }
 
@@ -52,9 +52,8 @@ export class LooksCard {
     picture.src = sighting.look;
     picture.alt = say("What the camera saw");
     picture.loading = "lazy";
-    const said = make("p", "said", this.#judged.get(sighting.id) || "");
-    said.setAttribute("role", "status");
     const noted = this.#noted.get(sighting.id);
+    const said = saidLine(judgedWords(noted?.judged) || this.#judged.get(sighting.id) || "");
     const words = make(
       "div",
       "",

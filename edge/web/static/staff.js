@@ -25,7 +25,7 @@ const cards = [
   new LooksCard(link, { onJudged: () => taught.renew() }),
   new MissingCard(link),
   taught,
-  new HistoryCard(link),
+  new HistoryCard(link, { onJudged: () => taught.renew() }),
   new SettingsCard(link),
   new DeviceCard(link),
   address,

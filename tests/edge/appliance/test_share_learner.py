@@ -21,7 +21,7 @@ from edge.appliance.judgements import Judgements
 from edge.appliance.share_learner import FILE, MOST_CATALOGUES, MOST_LOOKS, ShareLearner
 from edge.cli.cli import forget
 from edge.settings import EdgeSettings
-from edge.sighting import Judgement, Sighting, Word
+from edge.sighting import Judgement, Said, Sighting, Word
 from tests.edge.appliance.test_appliance import until
 from tests.support.web_stand_in import CUP, GEAR, StandInDevice
 
@@ -249,13 +249,18 @@ def test_judgements_are_stored_and_bounded(tmp_path: Path, monkeypatch: pytest.M
     rows = list(sqlite_utils.Database(tmp_path / judgements.FILE)["judgements"].rows)
     assert [row["sighting"] for row in rows] == [sighting.id for sighting in sightings[2:]]
     assert rows[-1]["verdict"] == "item"
+    newest, oldest = sightings[-1].id, sightings[0].id
+    assert store.said_of([newest, oldest]) == {newest: Said("item", "GEAR/24")}
+    assert len(store.said_of(None)) == 3
     assert rows[-1]["sku"] == "GEAR/24"
     assert rows[0]["shown"] == '["CUP-01", "GEAR/24"]'
     assert (tmp_path / judgements.FILE).stat().st_mode & 0o077 == 0
 
 
 def test_a_damaged_store_of_judgements_is_set_aside(tmp_path: Path) -> None:
+    assert Judgements(tmp_path).said_of(None) == {}
     (tmp_path / judgements.FILE).write_bytes(b"no database" * 100)
+    assert Judgements(tmp_path).said_of(["any"]) == {}
     Judgements(tmp_path).add(Judgement(look(OWN), "right"), 1.0)
     assert sqlite_utils.Database(tmp_path / judgements.FILE)["judgements"].count == 1
     assert (tmp_path / "judgements.damaged").exists()

@@ -22,6 +22,7 @@ from edge.sighting import Candidate, Sighting
 from edge.web.app import create_app
 from edge.web.staff.access import TOKEN_HEADER
 from edge.web.staff.pin import StaffPin
+from tests.edge.web.test_openapi import check
 from tests.support.web_stand_in import CUP, GEAR, LAMP, WRENCH, StandInDevice
 
 PIN = "493028"
@@ -82,6 +83,45 @@ def test_history_is_listed_filtered_and_exported(
     assert rows[0]["sku"] == "'=1+1"
     assert client.delete("/api/staff/history").status_code == HTTPStatus.OK
     assert client.get("/api/staff/history").get_json()["sightings"] == []
+
+
+def test_what_is_no_longer_among_the_last_is_judged_by_what_is_kept(
+    device: StandInDevice, client: FlaskClient
+) -> None:
+    named = device.sighting(Verdict.MATCH, [(CUP, 0.9), (LAMP, 0.5)])
+    guessed = device.sighting(Verdict.PERHAPS, [(GEAR, 0.6), (WRENCH, 0.5)])
+    recorder = device.history
+    assert recorder is not None
+    for sighting in (named, guessed):
+        recorder.sighting(sighting, "network", None)
+    assert recorder.flush(60)
+    paths = [f"/api/sightings/{sighting.id}/verdict" for sighting in (named, guessed)]
+    assert (
+        client.application.test_client().post(paths[0], json={"verdict": "right"}).status_code
+        == 401
+    )
+    assert client.post(paths[0], json={"verdict": "right"}).status_code == HTTPStatus.OK
+    lamp = {"verdict": "item", "sku": "LAMP-2"}
+    assert client.post(paths[1], json=lamp).status_code == HTTPStatus.OK
+    assert client.post("/api/sightings/absent/verdict", json=lamp).status_code == 404
+    first, second = device.judged
+    assert (first.named, second.named) == ("CUP-01", "LAMP-2")
+    assert (first.sighting.at, first.sighting.evidence) == (named.at, None)
+    assert first.sighting.crop_jpeg == named.crop_jpeg
+    assert second.sighting.verdict is Verdict.PERHAPS
+    assert [guess.item.sku for guess in second.sighting.guesses] == ["GEAR/24"]
+    document = client.get("/api/staff/history").get_json()
+    check(document, "/api/staff/history")
+    assert [entry["judged"] for entry in document["sightings"]] == [
+        {"verdict": "item", "sku": "LAMP-2", "title": "Desk lamp “Mono”"},
+        {"verdict": "right", "sku": None, "title": None},
+    ]
+    table = client.get("/api/staff/history.csv").data.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(row["judged"], row["judged_sku"]) for row in rows] == [
+        ("item", "LAMP-2"),
+        ("right", ""),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Page, expect
 
+from catalog.recognition.decision import Verdict
 from edge.appliance.judgements import FILE
 from tests.edge.appliance.test_appliance import until
 from tests.edge.web.staff.test_staff_page import device, enter, page
+from tests.support.browsing import press_on
 from tests.support.taught_device import TaughtDevice
+from tests.support.web_stand_in import CUP, StandInDevice
 
 __all__ = ["device", "page"]  # fixtures
 
@@ -55,8 +58,31 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
     expect(third.get_by_text("Read from its code:")).to_be_visible()
     third.get_by_role("button", name="thing 05").click()
     expect(third.get_by_text("It is thing 05.")).to_be_visible()
+    page.reload()
+    enter(page, device)
+    expect(third.get_by_text("It is thing 05.")).to_be_visible()
     assert judgements(device) == {
         ids[0]: ("right", None),
         ids[1]: ("foreign", None),
         ids[2]: ("item", "thing-05"),
     }
+
+
+def test_an_answer_of_the_history_is_judged_with_the_keyboard_alone(
+    device: TaughtDevice, page: Page
+) -> None:
+    old = StandInDevice().sighting(Verdict.MATCH, [(CUP, 0.9)])
+    recorder = device.appliance.history
+    assert recorder is not None
+    recorder.sighting(old, "network", None)
+    page.goto(f"{device.url}/staff")
+    enter(page, device)
+    row = page.locator("#history-list > li").filter(has_text="Blue stoneware cup")
+    press_on(page, row.get_by_role("button", name="Was it right?"))
+    expect(row.get_by_role("button", name="Right", exact=True)).to_be_focused()
+    press_on(page, row.get_by_role("button", name="No: another"))
+    expect(row.get_by_label("Name of the item")).to_be_focused()
+    page.keyboard.type("thing 04")
+    press_on(page, row.get_by_role("button", name="thing 04"))
+    expect(row.get_by_text("It is thing 04.")).to_be_visible()
+    assert judgements(device) == {old.id: ("item", "thing-04")}
