@@ -36,7 +36,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("wheels")
     portable, native = folder / "portable", folder / "native"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    of_our_own = ("wheel", "--no-cache-dir", "--no-binary", "annoy", "--no-deps")
+    of_our_own = ("wheel", "--no-cache-dir", "--no-binary", "annoy", "--no-deps",
+                  "--no-build-isolation")  # fmt: skip
     under_way = [
         subprocess.Popen(("make", "device-wheels", f"VENV={sys.prefix}", f"WHEELS={portable}"),
                          cwd=ROOT),
