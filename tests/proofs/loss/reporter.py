@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import sync.outbox.wal_frames  # noqa: F401  # numpy, which only a log left behind asks for: not growth
 from sync.outbox.outbox import Outbox
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics

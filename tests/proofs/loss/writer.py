@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import sync.outbox.wal_frames  # noqa: F401  # numpy, which only a log left behind asks for: not growth
 from sync.outbox.events import status
 from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings
