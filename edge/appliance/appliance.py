@@ -40,12 +40,13 @@ from edge.taught.taught import open_taught
 from edge.vision.picture_search import Observation
 from edge.vision.text_reading import NO_READING, TextReading
 from edge.web.interfaces import CameraStatus
+from edge.words import Words
 from sync.errors import OutboxError
 
 if TYPE_CHECKING:
     from edge.appliance.webhook import Webhook
 
-CAMERA_MOVES = (
+CAMERA_MOVES = Words(
     "This camera moves: the device cannot learn the empty counter, and searches what stands out. "
     "Fix the camera firmly."
 )

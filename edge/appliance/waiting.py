@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from catalog.core.state import SyncState
+from catalog.core.state import Fetching, SyncState
+from edge.words import Words
 
 STALLED = timedelta(seconds=60)  # without news of a download, nobody works at it any more
 LONGEST_CHECK = timedelta(minutes=10)  # of a catalogue that was fetched
 
-BUILD = (
-    "make one with 'visual-search catalog build PHOTOS --out BUNDLE' and then "
-    "'visual-search catalog activate BUNDLE'"
-)
-STICK = "'visual-search sync once --from file:///media/stick'"
+BUILD = "visual-search catalog build PHOTOS --out BUNDLE"
+ACTIVATE = "visual-search catalog activate BUNDLE"
+STICK = "visual-search sync once --from file:///media/stick"
 
 
 def waiting_for(
@@ -33,35 +32,78 @@ def waiting_for(
         now: The time, with a time zone; None for the clock's.
         is_opening: Whether a catalogue was activated and is being checked.
     """
-    now = now or datetime.now(UTC)
-    fetching = sync.fetching
-    which = "catalogue" if failure else "first catalogue"
+    now, is_first = now or datetime.now(UTC), not failure
     if is_opening:
-        return f"the {which} is here and is being checked"
-    if fetching is not None:
-        is_complete = fetching.bytes >= fetching.total
-        if is_complete and abs(now - fetching.at) < LONGEST_CHECK:
-            return f"the {which} was fetched and is being checked"
-        if not is_complete and abs(now - fetching.at) < STALLED:
-            return f"fetching the {which}, {100 * fetching.bytes // fetching.total} %"
-    if failure:
-        remedy = "fetch it again with 'visual-search sync once'" if source else BUILD
-        return f"the catalogue cannot be used: {failure}; activate another one, or {remedy}"
-    if not source:
         return (
-            f"no catalogue is active on this device and no source is set: {BUILD}, or set "
-            "[sync] source, or open /setup on this page, or look at 'visual-search demo'"
+            Words("the first catalogue is here and is being checked")
+            if is_first
+            else Words("the catalogue is here and is being checked")
         )
-    if sync.checked_at is None:
-        return "'visual-search sync run' fetches the first one; it has not looked yet"
-    if sync.outcome == "offline":
+    if words := _fetching(sync.fetching, now, is_first=is_first):
+        return words
+    if failure and source:
+        return Words(
+            "the catalogue cannot be used: {reason}; activate another one, or fetch it again with "
+            "'{command}'",
+            reason=failure,
+            command="visual-search sync once",
+        )
+    if failure:
+        return Words(
+            "the catalogue cannot be used: {reason}; activate another one, or make one with "
+            "'{build}' and then '{activate}'",
+            reason=failure,
+            build=BUILD,
+            activate=ACTIVATE,
+        )
+    if not source:
+        return Words(
+            "no catalogue is active on this device and no source is set: make one with '{build}' "
+            "and then '{activate}', or set [sync] source, or open /setup on this page, or look at "
+            "'{demo}'",
+            build=BUILD,
+            activate=ACTIVATE,
+            demo="visual-search demo",
+        )
+    return _not_fetched(sync)
+
+
+def _fetching(fetching: Fetching | None, now: datetime, *, is_first: bool) -> str:
+    """How far a download is; empty where nobody works at one."""
+    if fetching is None:
+        return ""
+    is_complete = fetching.bytes >= fetching.total
+    if is_complete and abs(now - fetching.at) < LONGEST_CHECK:
         return (
-            "the first catalogue cannot be fetched, there is no connection to its source: "
-            f"check the network, or bring a stick and run {STICK}"
+            Words("the first catalogue was fetched and is being checked")
+            if is_first
+            else Words("the catalogue was fetched and is being checked")
+        )
+    if is_complete or abs(now - fetching.at) >= STALLED:
+        return ""
+    percent = 100 * fetching.bytes // fetching.total
+    return (
+        Words("fetching the first catalogue, {percent} %", percent=percent)
+        if is_first
+        else Words("fetching the catalogue, {percent} %", percent=percent)
+    )
+
+
+def _not_fetched(sync: SyncState) -> str:
+    """Why the first catalogue of a source is not here."""
+    if sync.checked_at is None:
+        command = "visual-search sync run"
+        return Words("'{command}' fetches the first one; it has not looked yet", command=command)
+    if sync.outcome == "offline":
+        return Words(
+            "the first catalogue cannot be fetched, there is no connection to its source: check "
+            "the network, or bring a stick and run '{command}'",
+            command=STICK,
         )
     if sync.failed:  # its message may name a bucket, which does not concern the LAN
-        return (
-            f"the first catalogue cannot be fetched ({sync.outcome}): "
-            "'visual-search sync status' says why"
+        return Words(
+            "the first catalogue cannot be fetched ({outcome}): '{command}' says why",
+            outcome=sync.outcome,
+            command="visual-search sync status",
         )
-    return "opening the first catalogue"
+    return Words("opening the first catalogue")

@@ -24,6 +24,7 @@ from edge.cameras.v4l2 import (
 )
 from edge.errors import CameraError
 from edge.sighting import Image
+from edge.words import Words
 
 STABLE_NAMES = Path("/dev/v4l/by-id")  # links whose names stay when the numbers change
 
@@ -75,8 +76,11 @@ class DeviceCamera:
         success, image = self._capture.read()
         if not success or image is None:
             raise CameraError(
-                f"camera {self.name} gives no pictures; check its cable, and that no other "
-                f"program uses it"
+                Words(
+                    "camera {name} gives no pictures; check its cable, and that no other program "
+                    "uses it",
+                    name=self.name,
+                )
             )
         return as_image(image)
 
@@ -127,7 +131,11 @@ def _check_device(name: str, device: Path) -> None:
         mode = device.stat().st_mode
     except OSError:
         raise CameraError(
-            f"camera {name} is not there; plug it in, or choose one that visual-search doctor lists"
+            Words(
+                "camera {name} is not there; plug it in, or choose one that visual-search doctor "
+                "lists",
+                name=name,
+            )
         ) from None
     if not stat.S_ISCHR(mode):
         raise CameraError(f"camera {name} is no video device; see: visual-search doctor")

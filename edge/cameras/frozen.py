@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.errors import CameraError
 from edge.sighting import Image
+from edge.words import Words
 
 STEP = 16  # every 16th pixel is compared first, which is nearly always enough
 
@@ -58,8 +59,12 @@ class FrozenDetector:
         if now - self._since > self._limit_s:
             self._frozen = True
             raise CameraError(
-                f"camera {name} is frozen: it gives the same picture for more than "
-                f"{self._limit_s:g} s; uncover it, or unplug it and plug it in again"
+                Words(
+                    "camera {name} is frozen: it gives the same picture for more than {seconds} s; "
+                    "uncover it, or unplug it and plug it in again",
+                    name=name,
+                    seconds=format(self._limit_s, "g"),
+                )
             )
         return not self._frozen
 

@@ -18,7 +18,7 @@ from edge.cameras.base import MOST_PIXELS, CameraSettings
 from edge.cameras.http_connection import HttpConnection
 from edge.cameras.jpeg_splitter import MOST_BYTES, START, JpegSplitter
 from edge.cameras.pace import Pace
-from edge.cameras.refusals import WEB_PAGE
+from edge.cameras.refusals import WEB_PAGE, ended
 from edge.errors import CameraError
 from edge.sighting import Image
 
@@ -174,10 +174,7 @@ class HttpCamera:
         return bytes(content)
 
     def _ended(self) -> str:
-        return (
-            f"camera {self.name} ended its stream or sent nothing for "
-            f"{self._read_timeout_s:g} s; check its power and network"
-        )
+        return ended(self.name, self._read_timeout_s)
 
 
 def _kind(answer: httpx.Response) -> str:

@@ -12,6 +12,7 @@ from edge.cameras.base import CameraSettings, as_image
 from edge.cameras.refusals import IN_USE, cannot_open
 from edge.errors import CameraError
 from edge.sighting import Image
+from edge.words import Words
 
 BUSY_WORDS = ("busy", "acquire", "did not complete")  # in the words of libcamera and picamera2
 NOT_FOUND = (
@@ -66,7 +67,11 @@ class LibcameraCamera:
             frame = self._camera.capture_array("main")
         except Exception as error:
             raise CameraError(
-                f"camera {self.name} gives no pictures: {error}; check its ribbon cable"
+                Words(
+                    "camera {name} gives no pictures: {reason}; check its ribbon cable",
+                    name=self.name,
+                    reason=error,
+                )
             ) from None
         return as_image(np.ascontiguousarray(frame[:, :, :3]))
 

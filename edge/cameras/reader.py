@@ -24,6 +24,7 @@ from edge.cameras.clock import Clock, SystemClock
 from edge.cameras.frozen import FrozenDetector
 from edge.cameras.source_names import public_name
 from edge.sighting import Frame, Image
+from edge.words import Words, words_of
 
 FIRST_DELAY_S = 1.0  # before the camera is opened again; it doubles with each failure
 LONGEST_DELAY_S = 30.0
@@ -127,7 +128,7 @@ class CameraReader:
         with self._changed:
             self._hurries = True
             if self._attempt is not None and self._attempt.wanted:
-                self._fail(self._attempt, f"camera {self.name}: is opened again")
+                self._fail(self._attempt, Words("camera {name}: is opened again", name=self.name))
             self._changed.notify_all()
 
     def __enter__(self) -> Self:
@@ -236,12 +237,19 @@ class CameraReader:
         self._forget_ended()
         self._stuck.append(attempt)
         if len(self._stuck) >= MOST_STUCK:
-            reason = "its driver hangs; unplug the camera, or restart the device"
+            message = Words(
+                "camera {name}: its driver hangs; unplug the camera, or restart the device",
+                name=self.name,
+            )
         elif attempt.wanted:
-            reason = f"no picture for {attempt.limit:g} s; check its cable, power and address"
+            message = Words(
+                "camera {name}: no picture for {seconds} s; check its cable, power and address",
+                name=self.name,
+                seconds=format(attempt.limit, "g"),
+            )
         else:
             return  # it failed before and hangs only in closing; the failure stays the reason
-        self._fail(attempt, f"camera {self.name}: {reason}")
+        self._fail(attempt, message)
 
     def _wait_before_retry(self, delay: float) -> None:
         """Wait `delay` seconds, and longer while too many threads hang."""
@@ -289,7 +297,7 @@ class CameraReader:
                     self._frozen.reopened()
             self._read(attempt, camera)
         except VisualSearchError as error:
-            self._end_failed(attempt, str(error))
+            self._end_failed(attempt, words_of(error))
         except Exception as error:  # a driver may raise anything, and it must be reported
             if attempt.wanted:
                 self._log_trace("failed unexpectedly")

@@ -10,8 +10,11 @@ import socket
 from collections.abc import Iterator
 
 from edge.errors import CameraError
+from edge.words import Words
 
-REFUSES_USER = "it refuses the user and password of its address; check both in the camera's app"
+REFUSES_USER = Words(
+    "it refuses the user and password of its address; check both in the camera's app"
+)
 ASKS_FOR_USER = (
     "it asks for a user and password; write them before the host, as in http://USER:PASSWORD@HOST/"
 )
@@ -35,14 +38,16 @@ UNDECODABLE = (  # follows the camera's name
 )
 UNKNOWN_CODEC = "its video cannot be decoded here (missing codec); choose H.264 in its settings"
 NO_VIDEO = "it sends sound or data, but no video; choose its video stream"
-REFUSED = "nothing listens at this port (connection refused); check the port and its power"
+REFUSED = Words("nothing listens at this port (connection refused); check the port and its power")
 NOT_SECURE = (
     "the encrypted connection (TLS) fails: it speaks none there, or its certificate is not "
     "trusted; check scheme and port"
 )
-UNKNOWN_HOST = "no device has this name; check it, or write the IP address"
-IN_USE = "another program uses it; end that program, perhaps the appliance itself"
-UNREACHABLE = "there is no way to its address; check this device's own network and the address"
+UNKNOWN_HOST = Words("no device has this name; check it, or write the IP address")
+IN_USE = Words("another program uses it; end that program, perhaps the appliance itself")
+UNREACHABLE = Words(
+    "there is no way to its address; check this device's own network and the address"
+)
 
 
 def cannot_open(name: str, reason: str) -> CameraError:
@@ -52,12 +57,25 @@ def cannot_open(name: str, reason: str) -> CameraError:
         name: The camera's public name.
         reason: A clause that follows a colon.
     """
-    return CameraError(f"camera {name} cannot be opened: {reason}")
+    return CameraError(Words("camera {name} cannot be opened: {reason}", name=name, reason=reason))
+
+
+def ended(name: str, seconds: float) -> str:
+    """What a camera's end without a reason is called, after so many seconds without a picture."""
+    return Words(
+        "camera {name} ended its stream or sent nothing for {seconds} s; check its power and "
+        "network",
+        name=name,
+        seconds=format(seconds, "g"),
+    )
 
 
 def no_answer(seconds: float) -> str:
     """The reason where nothing came in time."""
-    return f"it does not answer within {seconds:g} s; check its power, cable and address"
+    return Words(
+        "it does not answer within {seconds} s; check its power, cable and address",
+        seconds=format(seconds, "g"),
+    )
 
 
 def through_proxy(reason: str, proxy: str) -> str:
@@ -75,7 +93,7 @@ def reason_of_status(status: int, *, has_password: bool) -> str:
     if status == 407:
         return "the proxy asks for a user and password"
     if status == 503:
-        return "it is busy (503); perhaps as many viewers as it allows are connected"
+        return Words("it is busy (503); perhaps as many viewers as it allows are connected")
     return f"it answers with status {status}; check its address"
 
 

@@ -27,6 +27,7 @@ from edge.cameras.refusals import (
     UNKNOWN_CODEC,
     UNKNOWN_HOST,
     cannot_open,
+    ended,
     no_answer,
     reason_of_failure,
     reason_of_status,
@@ -92,10 +93,7 @@ class StreamCamera:
         except av.error.FFmpegError:
             image = None
         if image is None:
-            raise CameraError(
-                f"camera {self.name} ended its stream or sent nothing for "
-                f"{self._read_timeout_s:g} s; check its power and network"
-            )
+            raise CameraError(ended(self.name, self._read_timeout_s))
         return image
 
     def close(self) -> None:

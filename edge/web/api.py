@@ -27,6 +27,7 @@ from edge.web.proxies import client_name
 from edge.web.searches import Searches
 from edge.web.streams import Streams
 from edge.web.turns import Turns
+from edge.words import Words
 
 OPENAPI_FILE = Path(__file__).with_name("openapi.json")
 MOST_SHOWN = 24  # items in the showcase
@@ -111,7 +112,8 @@ class Api:
         if not text:
             raise ProblemError(400, "Say what to look for, as in /api/items?q=blue+cup.")
         if len(text) > LONGEST_QUERY:
-            raise ProblemError(400, f"The text is longer than {LONGEST_QUERY} letters; shorten it.")
+            words = Words("The text is longer than {most} letters; shorten it.", most=LONGEST_QUERY)
+            raise ProblemError(400, words)
         limit = _limit(request.args.get("limit", "20"))
         catalogue, root = self._appliance.catalogue, request.script_root
         client = client_name(request.remote_addr)
@@ -130,7 +132,9 @@ class Api:
         catalogue = self._appliance.catalogue
         item = catalogue.item(sku)
         if item is None:
-            raise ProblemError(404, f"The catalogue has no item {sku[:100]}; search by its name.")
+            raise ProblemError(
+                404, Words("The catalogue has no item {sku}; search by its name.", sku=sku[:100])
+            )
         return jsonify(
             whole_item_document(item, catalogue, request.script_root, self._item_address(item))
         )

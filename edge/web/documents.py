@@ -13,6 +13,7 @@ from catalog.core.errors import VisualSearchError
 from catalog.recognition.decision import Verdict
 from edge.sighting import Candidate, Sighting, ThingBeside
 from edge.web.interfaces import ServedAppliance, ServedCatalogue
+from edge.words import document_of, words_of
 from sync.outbox.clock import timestamp
 
 Document = dict[str, object]
@@ -22,9 +23,10 @@ MOST_SIMILAR = 6
 def catalogue_document(appliance: ServedAppliance) -> Document:
     """The id of the open bundle, or what a device without one waits for; the other is None."""
     try:
-        return {"bundle": appliance.catalogue.id, "waiting": None}
+        return {"bundle": appliance.catalogue.id, "waiting": None, "waiting_words": None}
     except VisualSearchError as error:
-        return {"bundle": None, "waiting": str(error)}
+        waiting = words_of(error)
+        return {"bundle": None, "waiting": waiting, "waiting_words": document_of(waiting)}
 
 
 def photo_address(bundle: str, number: int, root: str) -> str:
@@ -138,6 +140,7 @@ def state_document(appliance: ServedAppliance, page: str, root: str) -> Document
             "since": timestamp(camera.since),
             "name": camera.name,
             "message": camera.message,
+            "words": document_of(camera.message),
         },
         "sighting": sighting_document(newest, root) if newest else None,
         **catalogue_document(appliance),

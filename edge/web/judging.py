@@ -13,6 +13,7 @@ from edge.sighting import Judgement, Sighting
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
 from edge.web.staff.body import body
+from edge.words import Words
 
 LONGEST_SKU = 1000
 WANTED = (
@@ -28,7 +29,9 @@ def add_judging(app: Flask, appliance: ServedAppliance) -> None:
         sighting = _find(appliance, sighting_id)
         judgement = _judgement(sighting, body())
         if judgement.sku and appliance.catalogue.item(judgement.sku) is None:
-            raise ProblemError(422, f"The catalogue has no item {judgement.sku[:100]}.")
+            raise ProblemError(
+                422, Words("The catalogue has no item {sku}.", sku=judgement.sku[:100])
+            )
         appliance.judge(judgement)
         return jsonify(
             {
@@ -59,8 +62,10 @@ def _find(appliance: ServedAppliance, sighting_id: str) -> Sighting:
     if sighting is None:
         raise ProblemError(
             404,
-            f"There is no sighting {sighting_id[:60]} any more, among the last ones or in the "
-            "history.",
+            Words(
+                "There is no sighting {id} any more, among the last ones or in the history.",
+                id=sighting_id[:60],
+            ),
         )
     return sighting
 

@@ -41,13 +41,16 @@ def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
 
 
 @cache
-def sentences(language: str, *, of_scripts: bool = False, of_staff: bool = False) -> dict[str, str]:
+def sentences(
+    language: str, *, of_scripts: bool = False, of_staff: bool = False, of_device: bool = False
+) -> dict[str, str]:
     """The page's sentences in a language, by the English ones; none for English.
 
     Args:
         language: One of `LANGUAGES`.
         of_scripts: Leave out those that stand in a template alone.
         of_staff: With `of_scripts`: leave none out that only the staff's area needs.
+        of_device: Those alone that the device says; see `edge.words`.
     """
     if language == ENGLISH:
         return {}
@@ -58,6 +61,7 @@ def sentences(language: str, *, of_scripts: bool = False, of_staff: bool = False
         message.msgid: message.msgstr
         for message in messages
         if not message.obsolete
+        and (not of_device or any(file.endswith(".py") for file, _ in message.occurrences))
         and (
             not of_scripts
             or any(_is_needed(file, of_staff=of_staff) for file, _ in message.occurrences)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, jsonify, render_template, request
 from markupsafe import Markup
 
 from edge.web.branding import Appearance
 from edge.web.languages import FROM_RIGHT_TO_LEFT, LANGUAGES, choose_language, sentences
+from edge.web.problems import ProblemError
 from edge.web.security import CONTENT_SECURITY_POLICY
 
 
@@ -58,7 +59,14 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             response.headers["Content-Security-Policy"] = policy
         return response
 
+    def device_sentences(language: str) -> Response:
+        """What the device says, in a language, by the English sentences."""
+        if language not in LANGUAGES:
+            raise ProblemError(404, f"The page does not speak {language[:20]}.")
+        return jsonify(sentences(language, of_device=True))
+
     app.after_request(allow_frames)
+    app.add_url_rule("/sentences/<language>.json", view_func=device_sentences)
     app.add_url_rule("/", view_func=show_page)
     app.add_url_rule("/staff", view_func=staff)
     app.add_url_rule("/setup", view_func=setup_page)

@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from catalog.core.errors import VisualSearchError
+from edge.words import Words, document_of, words_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -23,7 +24,8 @@ class ProblemError(Exception):
 
     Args:
         status: The HTTP status, 4xx or 5xx.
-        detail: One sentence: what is wrong, and what to do.
+        detail: One sentence: what is wrong, and what to do; `Words` where people on the page may
+            meet it.
         headers: Further response headers.
     """
 
@@ -36,12 +38,14 @@ class ProblemError(Exception):
 
 def problem_body(status: int, detail: str) -> bytes:
     """The problem document's bytes."""
-    document = {
+    document: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
     }
+    if words := document_of(detail):
+        document["words"] = words
     return json.dumps(document, ensure_ascii=False).encode(errors="replace")
 
 
@@ -78,14 +82,17 @@ def _from_http(error: HTTPException) -> Response | HTTPException:
 
 
 def _from_visual_search(error: VisualSearchError) -> Response:
-    return problem_response(503, str(error), [("Retry-After", "5")])
+    return problem_response(503, words_of(error), [("Retry-After", "5")])
 
 
 def _from_database(error: sqlite3.DatabaseError) -> Response:
     logger.error("cannot read for %s %s", request.method, request.path, exc_info=error)
     return problem_response(
         503,
-        "What is stored on this device cannot be read. Its log says more; try again in a moment.",
+        Words(
+            "What is stored on this device cannot be read. Its log says more; try again in a "
+            "moment."
+        ),
         [("Retry-After", "5")],
     )
 
@@ -93,7 +100,7 @@ def _from_database(error: sqlite3.DatabaseError) -> Response:
 def _from_bug(error: Exception) -> Response:
     logger.error("error while answering %s %s", request.method, request.path, exc_info=error)
     return problem_response(
-        500, "The device made an error of its own; its log has more. Try again."
+        500, Words("The device made an error of its own; its log has more. Try again.")
     )
 
 
@@ -104,5 +111,7 @@ def _detail(error: HTTPException) -> str:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
         return f"{request.method} does not work at {request.path}; use {allowed}."
     if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return "The request is too large; a photo may have at most 64 MiB. Send a smaller one."
+        return Words(
+            "The request is too large; a photo may have at most 64 MiB. Send a smaller one."
+        )
     return error.description or "The request cannot be understood."

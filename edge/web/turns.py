@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from edge.web.places import Places
 from edge.web.problems import ProblemError
+from edge.words import Words
 
 Answer = TypeVar("Answer")
 
@@ -47,4 +48,5 @@ class Turns:
 
 def busy() -> ProblemError:
     """Return what a visitor is told whose turn does not come."""
-    return ProblemError(503, "Others are searching; try again in a moment.", {"Retry-After": "3"})
+    words = Words("Others are searching; try again in a moment.")
+    return ProblemError(503, words, {"Retry-After": "3"})

@@ -17,6 +17,7 @@ from catalog.core.photo_header import PhotoHeader, read_header
 from catalog.core.photos import decode, shrink
 from edge.sighting import Image
 from edge.web.problems import ProblemError
+from edge.words import Words
 
 MOST_BYTES = 64 << 20  # a photo of 200 megapixels has up to 60
 MOST_PIXELS = 50_000_000  # of a picture whose every pixel takes memory
@@ -27,7 +28,6 @@ ENOUGH = (
 )
 LARGE = 12_500_000  # pixels, or as much memory; decoded one at a time
 RAW_TYPES = ("image/", "application/octet-stream")
-SEND = "Send a JPEG, PNG, WebP or HEIC."
 # The decoders of other formats had many faults, and no visitor needs them. An MPO begins as a JPEG.
 ACCEPTED = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP", re.DOTALL)
 
@@ -71,9 +71,17 @@ def uploaded_photo(request: Request) -> UploadedPhoto:
         )
     name, data = _photo_bytes(request)
     if not data:
-        raise ProblemError(400, f"{name} is empty; {SEND[0].lower()}{SEND[1:]}")
+        raise ProblemError(
+            400, Words("{name} is empty; send a JPEG, PNG, WebP or HEIC.", name=name)
+        )
     if not (ACCEPTED.match(data) or is_heic(data)):
-        raise ProblemError(415, f"{name} is not in one of the accepted formats. {SEND}")
+        raise ProblemError(
+            415,
+            Words(
+                "{name} is not in one of the accepted formats. Send a JPEG, PNG, WebP or HEIC.",
+                name=name,
+            ),
+        )
     text = request.args.get("box") or request.form.get("box")
     try:
         header = read_header(data, name, MOST_PIXELS, MOST_HEAVY_PIXELS)
@@ -81,7 +89,9 @@ def uploaded_photo(request: Request) -> UploadedPhoto:
         box = parse_box(text, *size) if text else None
         image = _decode(data, name, header, box)
     except PhotoError as error:
-        raise ProblemError(422, f"{error}. {SEND}") from error
+        raise ProblemError(
+            422, Words("{reason}. Send a JPEG, PNG, WebP or HEIC.", reason=error)
+        ) from error
     return UploadedPhoto(image, box and box.resized(size, image.shape[1::-1]), size)
 
 

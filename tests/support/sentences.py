@@ -16,13 +16,15 @@ import edge.web.languages
 from edge.web.languages import ENGLISH, FOLDER, LANGUAGES
 
 WEB = Path(edge.web.languages.__file__).parent
+EDGE = WEB.parent
+DEVICE_KEYWORDS = {"Words": None}  # see edge/words.py
 KEYWORDS = {"say": None, "sayParts": None}
 OPTIONS = {"parse_template_string": True}
 OTHERS = ("plain.html",)  # templates that speak English alone
 
 
 def page_sentences() -> Iterator[tuple[str, str]]:
-    """Each English sentence of the page, with the file in which it stands."""
+    """Each English sentence of the page and of the device, with the file in which it stands."""
     for folder, method in (("templates", "jinja2.ext:babel_extract"), ("static", "javascript")):
         for file in sorted((WEB / folder).glob("*.html" if folder == "templates" else "*.js")):
             if file.name in OTHERS:
@@ -31,6 +33,11 @@ def page_sentences() -> Iterator[tuple[str, str]]:
                 for _, text, _, _ in extract(method, opened, KEYWORDS, options=OPTIONS):
                     assert isinstance(text, str), file
                     yield text, file.name
+    for file in sorted(EDGE.rglob("*.py")):
+        with file.open("rb") as opened:
+            for _, text, _, _ in extract("python", opened, DEVICE_KEYWORDS):
+                assert isinstance(text, str), file
+                yield text, file.relative_to(EDGE).as_posix()
 
 
 def main() -> None:

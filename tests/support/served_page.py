@@ -85,6 +85,8 @@ def is_problem(answer: httpx.Response, status: int) -> str:
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json()
+    words = problem.pop("words", None)
+    assert words is None or set(words) == {"sentence", "values"}
     assert set(problem) == {"type", "title", "status", "detail"}
     assert problem["type"] == "about:blank"
     assert problem["status"] == status

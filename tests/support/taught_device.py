@@ -89,12 +89,12 @@ class TaughtDevice:
 
 
 @contextmanager
-def taught_device(bundle: Path, folder: Path) -> Iterator[TaughtDevice]:
-    """Run a device with a bundle, whose state is in `folder`."""
+def taught_device(bundle: Path, folder: Path, **settings: object) -> Iterator[TaughtDevice]:
+    """Run a device with a bundle, whose state is in `folder`; further settings are of `[edge]`."""
     StaffPin(folder).set(PIN, replace=True)
     hand = Hand()
     appliance = Appliance(
-        EdgeSettings.model_validate({"interval_ms": 20}),
+        EdgeSettings.model_validate({"interval_ms": 20} | settings),
         Bundle.open(bundle),
         state_folder=folder,
         opener=lambda *_: hand,

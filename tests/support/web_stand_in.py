@@ -183,12 +183,13 @@ class StandInDevice:
     taught: Taught | None = None
     history: HistoryRecorder | None = None
     groups: list[Group] = field(default_factory=list)
+    waiting: str = "no catalogue is open; activate one with visual-search activate"
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
     def catalogue(self) -> ServedCatalogue:
         if self.opened is None:
-            raise BundleError("no catalogue is open; activate one with visual-search activate")
+            raise BundleError(self.waiting)
         return self.opened
 
     def camera(self) -> CameraStatus:

@@ -14,6 +14,7 @@ from edge.web.security import HARMLESS_METHODS, host_name
 from edge.web.staff.body import body
 from edge.web.staff.pin import LockedOutError, StaffPin, WrongPinError
 from edge.web.staff.sessions import Session, Sessions
+from edge.words import words_of
 
 COOKIE = "visual-search-staff"
 TOKEN_HEADER = "X-Staff-Token"  # noqa: S105 - the header's name
@@ -66,10 +67,10 @@ class Access:
         try:
             mark = pin.check(_pin_of_request(), here=self.is_here())
         except WrongPinError as error:
-            raise ProblemError(403, str(error)) from error
+            raise ProblemError(403, words_of(error)) from error
         except LockedOutError as error:
             headers = {"Retry-After": str(max(1, round(error.seconds)))}
-            raise ProblemError(429, str(error), headers) from error
+            raise ProblemError(429, words_of(error), headers) from error
         return self._begin(mark)
 
     @property
@@ -89,7 +90,7 @@ class Access:
         try:
             done = pin.set(_pin_of_request(), replace=False)
         except ContentError as error:
-            raise ProblemError(400, str(error)) from error
+            raise ProblemError(400, words_of(error)) from error
         if not done:
             raise ProblemError(
                 409, "There is a PIN already; 'visual-search edge pin' on the device sets another."

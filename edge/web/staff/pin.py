@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError, SurroundingsError
 from catalog.core.locks import locked
+from edge.words import Words
 
 HASH_FILE, ATTEMPTS_FILE, LOCK_FILE = "staff-pin", "staff-attempts.json", "staff-pin.lock"
 FEWEST_DIGITS, MOST_DIGITS = 6, 12
@@ -47,8 +48,11 @@ class LockedOutError(SurroundingsError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"Too many wrong PINs; try again in {_duration(seconds)}, "
-            "or set a new one on the device with 'visual-search edge pin'."
+            Words(
+                "Too many wrong PINs; try again in {duration}, or set a new one on the device with "
+                "'visual-search edge pin'.",
+                duration=_duration(seconds),
+            )
         )
         self.seconds = seconds
 
@@ -154,7 +158,7 @@ class StaffPin:
             counted = _Attempts(wrong=wrong, until=now + _wait(wrong))
             self._write(attempts.model_copy(update={place: counted}))
             if not stored or not _is_right(stored, pin):
-                raise WrongPinError("This is not the PIN.")
+                raise WrongPinError(Words("This is not the PIN."))
             self._write(attempts.model_copy(update={"here": _Attempts(), "network": _Attempts()}))
             return mark
 
@@ -199,9 +203,11 @@ def new_pin() -> str:
 def _checked(pin: str) -> str:
     digits = re.sub(r"\s", "", pin)
     if not re.fullmatch(f"[0-9]{{{FEWEST_DIGITS},{MOST_DIGITS}}}", digits):
-        raise ContentError(f"A PIN has {FEWEST_DIGITS} to {MOST_DIGITS} digits.")
+        raise ContentError(
+            Words("A PIN has {fewest} to {most} digits.", fewest=FEWEST_DIGITS, most=MOST_DIGITS)
+        )
     if _is_easy(digits):
-        raise ContentError("This PIN is easy to guess; choose another one.")
+        raise ContentError(Words("This PIN is easy to guess; choose another one."))
     return digits
 
 
@@ -226,5 +232,5 @@ def _wait(wrong: int) -> float:
 
 def _duration(seconds: float) -> str:
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    return f"{round(seconds / 60)} minutes"
+        return Words("{count} seconds", count=max(1, round(seconds)))
+    return Words("{count} minutes", count=round(seconds / 60))

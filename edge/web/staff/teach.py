@@ -21,6 +21,7 @@ from edge.web.problems import ProblemError
 from edge.web.staff.access import STAFF_PATH
 from edge.web.staff.body import body
 from edge.web.staff.sentences import sentence
+from edge.words import Words
 
 LARGEST_NUMBER = 2**31 - 1
 
@@ -71,7 +72,7 @@ class Teach:
         """Take further views than are wanted."""
         collector = self._taught().collector
         if not collector.take_more():
-            raise ProblemError(409, "Nothing is taught now; begin first.")
+            raise ProblemError(409, Words("Nothing is taught now; begin first."))
         return _answer(collector.progress())
 
     def end_teaching(self) -> Response:
@@ -139,7 +140,9 @@ class Teach:
         """What was taught, as a ZIP file with the table and photos that `catalog build` takes."""
         store = self._taught().store
         if not self._exporting.acquire(blocking=False):
-            raise ProblemError(503, "Another export is being written; try again in a minute.")
+            raise ProblemError(
+                503, Words("Another export is being written; try again in a minute.")
+            )
         try:
             file = export_file(store)
         finally:
@@ -209,7 +212,9 @@ def _views(progress: Progress | None, named: Collection[int] | None) -> list[Vie
         return list(views)
     found = [view for view in views if view.id in named]
     if len(found) < len(named):
-        raise ProblemError(409, "A view is gone that was to be saved; look at the views again.")
+        raise ProblemError(
+            409, Words("A view is gone that was to be saved; look at the views again.")
+        )
     return found
 
 

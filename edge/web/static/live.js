@@ -95,8 +95,8 @@ export class LiveAnswer {
         ];
       case "waiting": {
         const { waiting } = this.#state;
-        const spoken = waiting.replace(/\d+ %/, ""); // not each percent
-        return [sentenceView("turn", say("Waiting for a catalogue"), `${capitalized(waiting)}.`), spoken];
+        const spoken = waiting.replace(/\d+\S?\s?%/, ""); // not each percent
+        return [sentenceView("turn", say("Waiting for a catalogue"), capitalized(waiting).replace(/[^.。]$/, "$&.")), spoken];
       }
       case "offline": {
         const search = textButton(say("search by name"), this.#askForName);

@@ -9,7 +9,7 @@ import { LivePicture } from "./picture.js";
 import { fetchStatus } from "./search.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { STAGES, catalogueName, clock, localSighting, say } from "./words.js";
+import { STAGES, catalogueName, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
@@ -79,6 +79,7 @@ let isReached = true;
 let clockDifference = 0;
 let named; // the bundle whose name the status line shows
 let typing = 0;
+let turns = 0; // states that came; an older one that is put into words late is passed over
 let pictureDue = 0;
 let isPictureLate = false;
 
@@ -161,19 +162,26 @@ const link = new SharedLink({
       if (!visit.hasResult) live.show();
     }
   },
-  onState(arrived) {
-    const next = { ...arrived, sighting: arrived.sighting && localSighting(arrived.sighting) };
-    state = next;
-    clockDifference = Date.now() - Date.parse(next.now);
-    if (reloadForUpdate(next.page)) return;
-    live.update(next);
-    showCamera(next.camera);
-    showStatus();
-    showHint();
-    if (next.camera.state === "online") visit.hear(live.situation === "seen" ? next.sighting : null);
-    if (!visit.hasResult) live.show();
+  async onState(arrived) {
+    const turn = ++turns;
+    const waiting = await ownWords(arrived.waiting, arrived.waiting_words);
+    const message = await ownWords(arrived.camera.message, arrived.camera.words);
+    if (turn === turns) hear({ ...arrived, waiting, camera: { ...arrived.camera, message } });
   },
 });
+
+function hear(arrived) {
+  const next = { ...arrived, sighting: arrived.sighting && localSighting(arrived.sighting) };
+  state = next;
+  clockDifference = Date.now() - Date.parse(next.now);
+  if (reloadForUpdate(next.page)) return;
+  live.update(next);
+  showCamera(next.camera);
+  showStatus();
+  showHint();
+  if (next.camera.state === "online") visit.hear(live.situation === "seen" ? next.sighting : null);
+  if (!visit.hasResult) live.show();
+}
 
 function showStatus() {
   if (state.bundle !== named) nameCatalogue(state.bundle);

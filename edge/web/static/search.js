@@ -1,7 +1,7 @@
 // Requests to the device: items by text, one item, a search with a photo.
 
 import { timeLimit } from "./dom.js";
-import { localItem, localSighting, say } from "./words.js";
+import { localItem, localSighting, ownWords, say } from "./words.js";
 
 const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
 export const MOST_FOUND = 24;
@@ -47,5 +47,6 @@ async function ask(address, options) {
   }
   const document = await answer.json().catch(() => null);
   if (answer.ok && document) return document;
-  throw new Error(document?.detail ?? say("That did not work. Try again."));
+  const detail = await ownWords(document?.detail, document?.words);
+  throw new Error(detail ?? say("That did not work. Try again."));
 }

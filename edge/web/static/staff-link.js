@@ -1,7 +1,7 @@
 // Requests of the staff's area: each carries the session's token, and an end of the session is told.
 
 import { timeLimit } from "./dom.js";
-import { say } from "./words.js";
+import { ownWords, say } from "./words.js";
 
 const PATIENCE = 30_000; // ms
 
@@ -10,12 +10,6 @@ export class Refused extends Error {
     super(detail);
     this.status = status;
   }
-}
-
-// What to tell of a way in that was refused: the device's own sentence, and in the page's language
-// the one that is met every day.
-export function refusal({ message }) {
-  return message === "This is not the PIN." ? say("This is not the PIN.") : message;
 }
 
 export class StaffLink {
@@ -54,7 +48,8 @@ export class StaffLink {
       this.#token = null;
       this.onLeft();
     }
-    throw new Refused(answer.status, found.detail || say("The device answered {status}.", { status: answer.status }));
+    const detail = await ownWords(found.detail, found.words);
+    throw new Refused(answer.status, detail || say("The device answered {status}.", { status: answer.status }));
   }
 
   // End the session while the page is left, when nobody waits for an answer.

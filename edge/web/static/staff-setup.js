@@ -1,7 +1,7 @@
 // The setup of a fresh device: the first PIN, then camera, names, catalogue and reports.
 
 import { byId, make } from "./dom.js";
-import { refusal, StaffLink } from "./staff-link.js";
+import { StaffLink } from "./staff-link.js";
 import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
@@ -17,7 +17,7 @@ let reportsBefore = "";
 let inputAt = Date.now();
 
 function complain(id, error) {
-  byId(id).textContent = refusal(error);
+  byId(id).textContent = error.message;
   byId(id).hidden = false;
 }
 

@@ -4,7 +4,7 @@ import { OwnAddress } from "./address.js";
 import { byId, isOwnScreen } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { DeviceCard } from "./staff-device.js";
-import { refusal, StaffLink } from "./staff-link.js";
+import { StaffLink } from "./staff-link.js";
 import { HistoryCard } from "./staff-history.js";
 import { LooksCard } from "./staff-looks.js";
 import { MissingCard } from "./staff-missing.js";
@@ -83,7 +83,7 @@ byId("enter").addEventListener("submit", async (event) => {
     const pin = byId("pin").value;
     show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, { pin }));
   } catch (error) {
-    wrong.textContent = refusal(error);
+    wrong.textContent = error.message;
     wrong.hidden = false;
   }
   byId("pin").value = "";

@@ -8,6 +8,7 @@ import pytest
 
 from catalog.core.state import Fetching, SyncState
 from edge.appliance.waiting import LONGEST_CHECK, STALLED, waiting_for
+from edge.words import Words
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SOURCE = "s3://bucket-of-the-shop/prefix"
@@ -47,6 +48,7 @@ def checked(outcome: str) -> SyncState:
 def test_it_says_what_it_waits_for(sync: SyncState, source: str, failure: str, words: str) -> None:
     said = waiting_for(sync, source, failure, NOW)
     assert words in said
+    assert isinstance(said, Words), "the page can say it in other languages"
     assert "bucket-of-the-shop" not in said, "the source does not concern the LAN"
 
 

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from catalog.bundles.items import Item
+from catalog.core.state import Fetching, SyncState
 from catalog.recognition.decision import Verdict
+from edge.appliance.waiting import waiting_for
+from edge.cameras.refusals import IN_USE
 from edge.sighting import Candidate
 from edge.web.app import create_app
 from edge.web.branding import Appearance
 from edge.web.languages import ENGLISH, LANGUAGES, sentences
 from edge.web.page_settings import PageSettings
+from edge.words import Words
 from tests.support.browsing import KIOSK, hurry, overflowing, visiting
 from tests.support.sentences import WEB, page_sentences
 from tests.support.web_stand_in import CUP, StandInDevice, serving
 
+HALF = Fetching(bytes=1, total=2, at=datetime(2026, 11, 30, tzinfo=UTC))
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 
 
@@ -99,6 +105,29 @@ def test_arabic_page_runs_from_right_to_left(browser: Browser, device: StandInDe
         assert places[0] > places[1]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert overflowing(page) == []
+
+
+def test_what_the_device_says_is_in_the_visitors_language(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """Why the camera is away, what a device without a catalogue waits for, what is not there."""
+    reason = Words("camera {name} cannot be opened: {reason}", name="lens", reason=IN_USE)
+    with (
+        serving(device) as address,
+        visiting(browser, f"{address}?lang=de&item=4711", KIOSK, server_may_be_away=True) as page,
+    ):
+        expect(page.locator("#panel")).to_contain_text("Der Katalog hat keinen Artikel 4711;")
+        device.go_offline(reason)
+        note = page.locator("#frame-note")
+        expect(note).to_contain_text("Kamera lens lässt sich nicht öffnen: ein anderes Programm")
+        device.go_offline("a reason without words")
+        expect(note).to_contain_text("a reason without words")
+        device.waiting = waiting_for(SyncState(fetching=HALF), "s3://shop", "", HALF.at)
+        device.opened = None
+        device.go_online()
+        page.keyboard.press("Escape")
+        expect(page.locator("#panel")).to_contain_text("Der erste Katalog wird geholt, 50 %.")
+        expect(page.locator("#spoken")).to_have_text("der erste Katalog wird geholt,")
 
 
 def test_visitor_chooses_and_the_next_one_does_not_inherit(

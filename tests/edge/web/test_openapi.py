@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 import edge.web.app
 from catalog.recognition.decision import Verdict
+from edge.cameras.refusals import IN_USE, cannot_open
 from edge.web.app import create_app
 from tests.support.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
 
@@ -76,6 +77,7 @@ def test_operation_ids_are_the_views_names() -> None:
         ("/api/status", "/api/status"),
         ("/api/staff/session", "/api/staff/session"),
         ("/healthz", "/healthz"),
+        ("/sentences/{language}.json", "/sentences/ar.json"),
         ("/openapi.json", "/openapi.json"),
     ],
 )
@@ -102,6 +104,25 @@ def test_empty_state_fits() -> None:
     """That holds before the first sighting and without a catalogue."""
     device = StandInDevice(opened=None)
     check(create_app(device).test_client().get("/api/latest").get_json(), "/api/latest")
+
+
+def test_what_the_device_says_comes_with_its_sentence() -> None:
+    """A reason in a reason, too; and a problem's."""
+    device = StandInDevice()
+    device.go_offline(cannot_open("lens", IN_USE).args[0])
+    client = create_app(device).test_client()
+    document = client.get("/api/latest").get_json()
+    check(document, "/api/latest")
+    camera = document["camera"]
+    assert camera["message"].startswith("camera lens cannot be opened: another program uses it;")
+    assert camera["words"] == {
+        "sentence": "camera {name} cannot be opened: {reason}",
+        "values": {"name": "lens", "reason": {"sentence": IN_USE, "values": {}}},
+    }
+    problem = client.get("/api/items/7{x}").get_json()
+    assert problem["detail"] == "The catalogue has no item 7{x}; search by its name."
+    assert problem["words"]["values"] == {"sku": "7{x}"}
+    assert client.get("/sentences/tlh.json").status_code == 404
 
 
 def test_search_fits() -> None:

@@ -16,7 +16,9 @@ from werkzeug.test import EnvironBuilder
 from catalog.core.box import Box
 from edge.web import uploads
 from edge.web.problems import ProblemError
-from edge.web.uploads import SEND, parse_box, uploaded_photo
+from edge.web.uploads import parse_box, uploaded_photo
+
+SEND = "Send a JPEG, PNG, WebP or HEIC."
 
 
 def picture(width: int, height: int, kind: str = "PNG") -> bytes:
@@ -41,7 +43,7 @@ def form(**fields: Any) -> Request:
 @pytest.mark.parametrize(
     ("request_", "status", "said"),
     [
-        (raw(b""), 400, f"the photo is empty; {SEND[0].lower()}{SEND[1:]}"),
+        (raw(b""), 400, "the photo is empty; send a JPEG, PNG, WebP or HEIC."),
         (
             form(photo=(io.BytesIO(b""), "a.jpg", "image/jpeg")),
             400,

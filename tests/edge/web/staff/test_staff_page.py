@@ -18,7 +18,7 @@ from tests.support.taught_device import PIN, TaughtDevice, taught_device
 PHONE, KIOSK = {"width": 390, "height": 844}, {"width": 800, "height": 480}
 MS = 60_000  # for events that come much sooner
 AWAY = {"detail": "The device is away."}
-LEAST_TARGET = 44  # pixels, height of what can be touched
+LEAST_TARGET = 48  # pixels, height of what can be touched
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,122 @@
+"""The cards of the staff's page in a real Chromium, filled, with the keyboard and in Arabic."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.edge.appliance.test_appliance import until
+from tests.edge.web.staff.test_judging_page import judgements, seen
+from tests.edge.web.staff.test_staff_page import KIOSK, LEAST_TARGET, PHONE, page
+from tests.support.accessibility import violations
+from tests.support.browsing import press_on, tab_to
+from tests.support.lessons import NEW
+from tests.support.taught_device import PIN, TaughtDevice, taught_device
+
+__all__ = ["page"]  # a fixture
+
+pytestmark = pytest.mark.slow
+
+TARGETS = "button, input, select, summary, a.button"
+HEIGHTS = "(all) => all.map((each) => each.getBoundingClientRect().height).filter((high) => high)"
+
+
+@pytest.fixture
+def device(small_bundle: Path, tmp_path: Path) -> Iterator[TaughtDevice]:
+    """A device that keeps looks."""
+    with taught_device(small_bundle, tmp_path / "state", keep_looks=True) as device:
+        yield device
+
+
+def told(device: TaughtDevice, sighting: str, said: dict[str, object]) -> None:
+    """Let a visitor say something at the device's own screen."""
+    assert device.ask("POST", f"/api/sightings/{sighting}/visitor", json=said)["noted"]
+
+
+def unknown(device: TaughtDevice) -> dict[str, Any]:
+    """Hold a thing before the camera that the catalogue does not have; gives the sighting."""
+    device.hand.show(NEW)
+
+    def shown() -> dict[str, Any] | None:
+        sighting: dict[str, Any] | None = device.ask("GET", "/api/latest")["sighting"]
+        return sighting if sighting and sighting["verdict"] == "unknown" else None
+
+    return dict(until(shown))
+
+
+def choose_with_keys(page: Page, select: Locator, steps: int) -> None:
+    tab_to(page, select)
+    for _ in range(steps):
+        page.keyboard.press("ArrowDown")
+
+
+def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, page: Page) -> None:
+    foreign = unknown(device)
+    told(device, foreign["id"], {"wanted": True})
+    guesses = foreign.get("guesses")
+    named = seen(device, 2)
+    sighting = device.ask("GET", "/api/latest")["sighting"]
+    other = sighting["matches"][0]
+    told(device, named, {"chosen": other["sku"]})
+    page.goto(f"{device.url}/staff")
+    expect(page.get_by_label("PIN")).to_be_focused()
+    page.keyboard.type(f"{PIN}\n")
+
+    missing = page.locator("#missing-groups > li")
+    expect(missing).to_have_count(1)
+    expect(missing).to_contain_text("A visitor asked for it.")
+    assert missing.get_by_role("img").evaluate("(image) => image.decode().then(() => 1)")
+
+    look = page.locator("#looks-list > li").filter(has_text="thing 02")
+    right = look.get_by_role("button", name=f"Right: {other['title']}, as a visitor said")
+    press_on(page, right)
+    expect(look.get_by_text(f"It is {other['title']}.")).to_be_visible()
+    assert judgements(device)[named] == ("item", other["sku"])
+
+    export = page.get_by_role("link", name="Export")
+    with page.expect_download() as downloading:
+        press_on(page, export)
+    with zipfile.ZipFile(downloading.value.path()) as kept:
+        assert "items.csv" in kept.namelist()
+        assert sum(name.endswith(".jpg") for name in kept.namelist()) == 1
+
+    history = page.locator("#history")
+    rows = history.locator("#history-list > li")
+    expect(rows.filter(has_text="thing 02").first).to_be_visible()
+    choose_with_keys(page, history.get_by_label("Answer"), 3 if guesses else 4)
+    expect(rows.filter(has_text="Named")).to_have_count(0)
+    expect(rows.first).to_contain_text("Guessed" if guesses else "Unknown")
+
+    settings = page.locator("#settings")
+    tab_to(page, settings.get_by_label("The first sentence"))
+    page.keyboard.type("Hello\n")
+    expect(settings.get_by_role("status")).to_contain_text("Changed.")
+
+    card = page.locator("#device")
+    press_on(page, card.get_by_role("button", name="Sync now"))
+    expect(card.get_by_role("status")).to_contain_text("a bundle of its own")
+    press_on(page, card.get_by_role("button", name="Camera again"))
+    expect(card.get_by_role("status")).to_have_text("The camera is opened again.")
+    press_on(page, card.get_by_text("The log"))
+    expect(page.locator("#log-lines")).to_contain_text("is opened again")
+    tab_to(page, page.locator("#log-lines"))
+
+    page.goto(f"{device.url}/staff?lang=ar")
+    page.locator("#pin").fill(PIN)
+    page.keyboard.press("Enter")
+    for filled in ("#missing-groups", "#looks-list", "#history-list", "#taught-items"):
+        expect(page.locator(f"{filled} > li").first).to_be_visible()
+    page.locator("#history-list .choices .button").first.click()
+    assert violations(page) == []
+    for size in (PHONE, KIOSK):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert min(page.eval_on_selector_all(TARGETS, HEIGHTS)) >= LEAST_TARGET
+    device.hand.close()
+    finding = page.locator(".finding").first
+    expect(finding).to_contain_text("Look at its plug and its power;")
