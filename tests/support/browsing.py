@@ -44,6 +44,7 @@ def visiting(
     size: tuple[int, int] = WIDE,
     scheme: str = "light",
     *,
+    locale: str = "en-GB",
     server_may_be_away: bool = False,
 ) -> Iterator[Page]:
     """Open a page at `address`; its console must have no errors or warnings."""
@@ -51,7 +52,7 @@ def visiting(
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
-        locale="en-GB",
+        locale=locale,
         is_mobile=size in (PHONE, TABLET),
         has_touch=size in (PHONE, TABLET),
     )
@@ -147,8 +148,12 @@ def overflowing(page: Page) -> list[str]:
         const answer = document.querySelector("#answer").getBoundingClientRect();
         const outside = [];
         for (const element of document.querySelectorAll("#panel *")) {
+            if (!element.checkVisibility()) continue;
             const box = element.getBoundingClientRect();
-            if (box.right > answer.right + 1 || box.bottom > answer.bottom + 1) {
+            const aside = box.right > answer.right + 1 || box.left < answer.left - 1;
+            const below = box.bottom > answer.bottom + 1;
+            if ((aside && !element.closest(".strip, .similar")) || // these scroll
+                (below && !element.closest(".item, .found"))) {
                 outside.push(element.className || element.tagName);
             }
         }

@@ -23,6 +23,7 @@ from tests.support.s3_server import ACCESS, SECRET
 
 CHUNK = 1 << 16
 LIE = 1000  # bytes
+OWN_HEADERS = ("content-length", "transfer-encoding", "connection", "date", "server")
 
 How = Literal[
     "status",  # answers `status` instead
@@ -89,6 +90,8 @@ class FaultyProxy:
         faults: What goes wrong; the first that fits, happens.
         requests: What was asked, from the moment on when it arrived. An answer that a former
             test left unread is sent to its end, so it may end when the next test is under way.
+        dropped: While it is set nothing passes any more, as in a network that is gone: no
+            connection is closed.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -96,6 +99,7 @@ class FaultyProxy:
         self.requests: list[Request] = []
         self.upstream = urlsplit(upstream).netloc
         self.closing = threading.Event()
+        self.dropped = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
@@ -115,6 +119,8 @@ class FaultyProxy:
 
     def fault(self, method: str, path: str) -> Fault | None:
         """What is to go wrong with this request; counted."""
+        if self.dropped.is_set():
+            return Fault("", "silent")
         with self._lock:
             for fault in self.faults:
                 if fault.times and method in fault.methods.split() and fault.name in path:
@@ -219,10 +225,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._request.status = answer.status
         self.send_response(answer.status)
         for name, value in answer.headers.items():
-            if name.lower() not in ("content-length", "connection", "date", "server"):
+            if name.lower() not in OWN_HEADERS:
                 self.send_header(name, value)
-        if how == "endless":
+        if how == "endless" or answer.length is None:
             self.send_header("Connection", "close")
+            self.close_connection = True
         else:
             self.send_header("Content-Length", str(said))
         self.end_headers()
@@ -240,7 +247,9 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> Iterator[bytes]:
         how = fault.how if fault else ""
         if not fault or how in ("ignore conditions", "ignore ranges", "say more"):
-            while chunk := answer.read(CHUNK):
+            while chunk := answer.read1(CHUNK):
+                if self._proxy.dropped.is_set():
+                    self._proxy.closing.wait()
                 yield chunk
         elif how == "say less":
             yield answer.read(said)

@@ -13,20 +13,17 @@ import argparse
 import contextlib
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from catalog.core.box import Box
-from catalog.recognition.decision import Verdict
-from edge.live import Outline
-from edge.sighting import Image, Place, ThingBeside
-from tests.support.browsing import CHROMIUM, FLAGS, SIZES, STATES, hurry
-from tests.support.drawing import draw_thing
+from edge.sighting import Image
+from tests.support.browsing import CHROMIUM, FLAGS, SIZES
+from tests.support.page_states import PAGE_STATES
+from tests.support.page_states import walk as walk_page
 from tests.support.staff_sheets import (
     STAFF_STATES,
     fresh_device,
@@ -36,20 +33,14 @@ from tests.support.staff_sheets import (
 )
 from tests.support.taught_device import taught_device
 from tests.support.web_stand_in import (
-    CUP,
-    GEAR,
-    WRENCH,
     StandInAnnouncement,
     StandInDevice,
     serving,
-    show_state,
 )
 
-Show = Callable[[StandInDevice, Page], None]
 SCHEMES, LANGUAGES = ("light", "dark"), ("en", "ar")
 ADDRESSES = ["http://visual-search.local:8080/", "http://192.168.100.20:8080/"]
 SETTLE_MS = 700  # pictures, a frame of the camera, the end of what moves
-ATTRACT_MS = 60_000
 HEIGHT = 480  # of a screenshot on a sheet, in pixels
 EDGE, GREY = ((6, 6), (6, 6), (0, 0)), 128
 
@@ -63,75 +54,6 @@ CHOSEN = (
 )
 CHOSEN_WIDTH = 1100  # pixels
 COLOUR_STEP = 8  # of 256; with fewer colours the file is a third smaller
-
-
-def _tray(device: StandInDevice, page: Page) -> None:
-    leading = device.show(Verdict.MATCH, [(CUP, 0.91), (WRENCH, 0.4)])
-    left, right, low, far = (
-        Place(x, y, 0.2, 0.3) for x, y in ((0.04, 0.1), (0.75, 0.1), (0.04, 0.6), (0.75, 0.6))
-    )
-    known = [device.sighting(Verdict.MATCH, [(thing, 0.9)]) for thing in (CUP, GEAR)]
-    others = [
-        ThingBeside(place, each.id, each.verdict, each.matches)
-        for place, each in zip((left, right), known, strict=True)
-    ]
-    others += [ThingBeside(low, "unknown", Verdict.UNKNOWN), ThingBeside(far)]
-    device.latest.lead(replace(leading, others=tuple(others)))
-    page.locator(".tray").wait_for()
-
-
-def _looking(device: StandInDevice, page: Page) -> None:
-    device.thing = CUP
-    device.picture.outline = Outline(Place(0.3, 0.2, 0.4, 0.5), is_looking=True)
-    page.locator("#looking").wait_for()
-
-
-def _item(device: StandInDevice, page: Page) -> None:
-    device.show(Verdict.MATCH, [(GEAR, 0.91), (WRENCH, 0.5)])
-    page.locator("button.open").click()
-    page.locator(".item .title").wait_for()
-
-
-def _search(device: StandInDevice, page: Page) -> None:
-    device.show(Verdict.NOTHING, [])
-    page.locator("#words").fill("mo")
-    page.locator(".found .row").first.wait_for()
-
-
-def _photo(device: StandInDevice, page: Page) -> None:
-    device.show(Verdict.NOTHING, [])
-    device.found = (Box(40, 40, 120, 120), Box(200, 60, 80, 80))
-    photo = cv2.imencode(".png", draw_thing(1, 0, 320))[1].tobytes()
-    file: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo}
-    page.locator("#photo").set_input_files(file)
-    page.locator("#result-words").wait_for()
-
-
-def _attract(device: StandInDevice, page: Page) -> None:
-    device.show(Verdict.NOTHING, [])
-    hurry(page, {ATTRACT_MS: 200})
-    page.locator(".attract").wait_for()
-
-
-def _away(device: StandInDevice, page: Page) -> None:
-    device.opened = None
-    device.show(Verdict.NOTHING, [])
-
-
-def _state(name: str) -> Show:
-    return lambda device, _: show_state(device, name)
-
-
-SHOWS: dict[str, Show] = {
-    **{name: _state(name) for name in STATES},
-    "tray": _tray,
-    "looking": _looking,
-    "item": _item,
-    "search": _search,
-    "photo": _photo,
-    "attract": _attract,
-    "catalogue-away": _away,
-}
 
 
 @contextlib.contextmanager
@@ -153,14 +75,18 @@ def window(browser: Browser, size: str, scheme: str, language: str) -> Iterator[
         context.close()
 
 
-def take(page: Page, state: str, file: Path) -> None:
-    """Take one screenshot of the visitors' page, by a device of its own."""
+def take(page: Page, folder: Path, name: str, wanted: Collection[str]) -> None:
+    """Take the screenshots of some states of the visitors' page, by a device of its own."""
+
+    def keep(state: str) -> None:
+        if state in wanted:
+            shoot(page, folder / state / f"{name}.png")
+
     device = StandInDevice(lan=True)
-    with serving(device, announcement=StandInAnnouncement(ADDRESSES)) as address:
-        page.goto(f"{address}?kiosk" if state == "attract" else address)
-        page.locator("#picture").wait_for()
-        SHOWS[state](device, page)
-        shoot(page, file)
+    with contextlib.ExitStack() as served:
+        announcement = StandInAnnouncement(ADDRESSES)
+        address = served.enter_context(serving(device, announcement=announcement))
+        walk_page(page, address, device, keep, served.close)
 
 
 def take_staff(page: Page, catalogue: Path, folder: Path, name: str) -> None:
@@ -208,7 +134,7 @@ def sheet(files: Sequence[Sequence[Path]], width: int | None = None) -> Image:
 
 def main() -> None:
     """Take the screenshots of all states, or of some."""
-    states = [*SHOWS, *STAFF_STATES]
+    states = [*PAGE_STATES, *STAFF_STATES]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("states", nargs="*", metavar="STATE", help=f"of {', '.join(states)}")
@@ -221,9 +147,8 @@ def main() -> None:
         catalogue = small_catalogue(Path(data)) if {*wanted} & {*STAFF_STATES} else None
         for name, (scheme, language, size) in zip(names, windows, strict=True):
             with window(browser, size, scheme, language) as page:
-                for state in SHOWS:
-                    if state in wanted:
-                        take(page, state, given.folder / state / f"{name}.png")
+                if {*wanted} & {*PAGE_STATES}:
+                    take(page, given.folder, name, wanted)
                 if catalogue is not None:
                     take_staff(page, catalogue, given.folder, name)
             print(name, flush=True)

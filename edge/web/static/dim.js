@@ -6,7 +6,7 @@ const CHECKED = 20_000; // ms
 const AWAKE = 120_000; // ms
 
 export class Dimmer {
-  #veil = make("div");
+  #veil = make("div", "veil");
   #awakeUntil = 0;
 
   // `hours` are as "22:00-07:00", by this screen's clock.

@@ -3,8 +3,8 @@
 import { jitter, timeLimit } from "./dom.js";
 
 // A device that no longer answers is noticed within three seconds: QUIET_LIMIT and FIRST_LIMIT.
-const QUIET_LIMIT = 1_800; // ms; more than a heartbeat and its delay
-const FIRST_LIMIT = 1_100; // for an answer, while the device counts as reached
+const QUIET_LIMIT = 1_700; // ms; more than a heartbeat and its delay
+const FIRST_LIMIT = 1_000; // for an answer, while the device counts as reached
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 8_000;
 const POLL_PAUSE = 1_000;

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.accessibility import violations
 from tests.support.browsing import (
     CHROMIUM,
-    FIRST_WORDS,
     KIOSK,
     PHONE,
-    STATES,
     press_on,
     visiting,
 )
+from tests.support.page_states import PAGE_STATES, walk
 from tests.support.web_stand_in import StandInDevice, serving, show_state
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
 
-def test_every_state_of_the_page(page: Page, device: StandInDevice) -> None:
-    for state in STATES:
-        show_state(device, state)
-        expect(page.locator("#panel > *")).to_contain_text(FIRST_WORDS[state])
-        assert violations(page) == [], state
+def test_every_state_of_the_page(browser: Browser, device: StandInDevice) -> None:
+    walked = []
+    with contextlib.ExitStack() as served:
+        address = served.enter_context(serving(device))
+        with visiting(browser, "about:blank", KIOSK, server_may_be_away=True) as page:
+
+            def check(state: str) -> None:
+                assert violations(page) == [], state
+                walked.append(state)
+
+            walk(page, address, device, check, served.close)
+    assert walked == list(PAGE_STATES)
 
 
 def test_search_item_and_offer_with_the_keyboard_alone(browser: Browser) -> None:

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not i
 
 SIBLINGS = [f"Brunn sparkling water{kind}, 330 ml" for kind in (" Mint", " Lemon", "")]
 SPACED = [name.replace("0 ml", "0\u00a0ml") for name in SIBLINGS]  # as the page writes it
+HEBREW = "כוס כחולה"
 LONG_MATERIAL = "Glazed stoneware, dishwasher safe"
 
 
@@ -59,32 +60,6 @@ def named(device: StandInDevice, verdict: Verdict, titles: list[str]) -> Sightin
     if shown.guesses:
         return replace(shown, guesses=found)
     return replace(shown, matches=found)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_every_state_fits_its_screen(browser: Browser, size: str) -> None:
-    """Nothing scrolls sideways, a kiosk does not scroll, and nothing changes its place."""
-    device = StandInDevice()
-    with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
-        expect(page.locator("#picture")).to_be_visible()
-        places = set()
-        for state in STATES:
-            show_state(device, state)
-            shown = page.locator("#panel > *")
-            expect(shown).to_contain_text(FIRST_WORDS[state])
-            box = page.evaluate("""() => ({
-                sideways: document.documentElement.scrollWidth - innerWidth,
-                down: document.documentElement.scrollHeight - innerHeight,
-                frame: document.querySelector('#frame').getBoundingClientRect().toJSON(),
-                answer: document.querySelector('#answer').getBoundingClientRect().toJSON(),
-            })""")
-            assert box["sideways"] <= 0, state
-            assert size == "phone" or box["down"] <= 0, state
-            frame, answer = box["frame"], box["answer"]
-            places.add((frame["width"], frame["height"], answer["left"], answer["top"]))
-            assert overflowing(page) == [], state
-            assert answer["top"] < SIZES[size][1] / 2, "the answer is seen with the picture"
-        assert len(places) == 1, "picture and answer jumped"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -140,21 +115,6 @@ def test_landmarks_are_named(page: Page) -> None:
     expect(page.get_by_role("region", name="Camera")).to_have_count(1)
     expect(page.get_by_role("region", name="Answer")).to_have_count(1)
     expect(page.get_by_role("heading", level=1)).to_have_text("Visual search")
-
-
-@pytest.mark.parametrize("size", ["kiosk", "small", "portrait", "wide"])
-def test_answer_is_read_from_two_metres(browser: Browser, size: str) -> None:
-    """On a kiosk name, price, place and the other items have a size for two metres."""
-    device = StandInDevice()
-    with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
-        show_state(device, "match")
-        expect(page.locator(".title")).to_be_visible()
-        sizes = page.evaluate(TEXT_SIZES, [".title", ".price", ".location", ".next .name"])
-        assert [size >= least for size, least in zip(sizes, (28, 28, 24, 20), strict=True)] == [
-            True
-        ] * 4, sizes
-        assert min(page.evaluate(TEXT_SIZES, [".next .where", ".next .cost", ".sure"])) >= 16
-        assert page.evaluate(SMALL_TARGETS) == []
 
 
 def test_names_are_whole_where_there_is_room(browser: Browser) -> None:
@@ -239,7 +199,7 @@ def test_a_long_attribute_has_lines_of_its_own(browser: Browser, size: str, mate
 
 
 def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
-    """Each text has its own direction; a long price is whole, and pushes nothing out."""
+    """Arabic and Hebrew have their own direction; a long price is whole, and pushes nothing out."""
     device = StandInDevice()
     with serving(device) as address, visiting(browser, address, KIOSK) as page:
         device.show(Verdict.MATCH, [(ARABIC, 0.91), (ARABIC, 0.5), (GEAR, 0.4)])
@@ -251,6 +211,12 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
         for price in page.locator(".price, .next .cost").all():
             assert price.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
         assert page.locator(".next .name").first.evaluate("(e) => e.clientWidth") > 100
+        device.latest.publish(named(device, Verdict.MATCH, [HEBREW, HEBREW]))
+        for name in (".title", ".next .name"):
+            expect(page.locator(name)).to_have_text(HEBREW)
+            assert page.locator(name).evaluate(FIRST_LIES_RIGHT)
+        assert not page.locator(".price").evaluate(FIRST_LIES_RIGHT)
+        assert overflowing(page) == []
 
 
 def test_guesses_from_right_to_left_have_a_line_for_the_name(browser: Browser) -> None:
@@ -281,9 +247,14 @@ WORDS_PLACE = """(element) => {
   words.selectNodeContents(element);
   return words.getBoundingClientRect().toJSON();
 }"""
+FIRST_LIES_RIGHT = """(element) => {
+  const [first, last] = [0, element.textContent.length - 1].map((at) => {
+    const letter = document.createRange();
+    letter.setStart(element.firstChild, at);
+    letter.setEnd(element.firstChild, at + 1);
+    return letter.getBoundingClientRect();
+  });
+  return first.left > last.right;
+}"""
 TEXT_SIZES = """(selectors) => selectors.map((selector) =>
   parseFloat(getComputedStyle(document.querySelector(selector)).fontSize))"""
-SMALL_TARGETS = """() => [...document.querySelectorAll("button, input:not(.unseen), label.button")]
-  .filter((each) => each.checkVisibility())
-  .map((each) => [each.className || each.id, each.getBoundingClientRect().height])
-  .filter(([, height]) => height < 48)"""

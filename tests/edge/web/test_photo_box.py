@@ -61,13 +61,19 @@ def test_another_part_of_a_photo_is_searched(browser: Browser, device: StandInDe
         expect(part).to_have_count(0)
 
 
-def test_what_was_found_in_a_photo_is_outlined(browser: Browser, device: StandInDevice) -> None:
+@pytest.mark.parametrize(("locale", "scheme"), [("en-GB", "light"), ("ar-EG", "dark")])
+def test_what_was_found_in_a_photo_is_outlined(
+    browser: Browser, device: StandInDevice, locale: str, scheme: str
+) -> None:
     """The box lies around the part that was searched; a tap on another thing searches that."""
     device.found = (Box(40, 60, 200, 240), Box(400, 120, 160, 200))
     photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encode_jpeg(draw_scene(CUP), 640)}
-    with serving(device) as address, visiting(browser, address, PHONE) as page:
+    with (
+        serving(device) as address,
+        visiting(browser, address, PHONE, scheme, locale=locale) as page,
+    ):
         page.locator("#photo").set_input_files(photo)  # type: ignore[arg-type]
-        other = page.get_by_role("button", name="A thing")
+        other = page.locator("button.photo-other")
         expect(other).to_have_count(1)
         part = page.get_by_role("application")
         fit, lies = page.locator(".photo-fit").bounding_box(), part.bounding_box()
@@ -75,6 +81,9 @@ def test_what_was_found_in_a_photo_is_outlined(browser: Browser, device: StandIn
         assert lies is not None
         assert (lies["x"] - fit["x"]) / fit["width"] == pytest.approx(40 / 640, abs=0.01)
         assert lies["width"] / fit["width"] == pytest.approx(200 / 640, abs=0.01)
+        outlined = other.bounding_box()
+        assert outlined is not None
+        assert (outlined["x"] - fit["x"]) / fit["width"] == pytest.approx(400 / 640, abs=0.01)
         other.tap()
         while len(device.searched) < 2:
             page.wait_for_timeout(20)

@@ -1,0 +1,110 @@
+"""Each state of the page, at each size, in the light and in the dark, in both directions."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.browsing import CHROMIUM, SIZES, overflowing, visiting
+from tests.support.page_states import PAGE_STATES, walk
+from tests.support.web_stand_in import StandInDevice, serving
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+KIOSKS = [size for size in SIZES if size != "phone"]
+SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+# The least sizes of docs/page.md, in pixels. A name of more than 48 letters is a long one.
+LEAST = {
+    ".title:not(.long)": 28,
+    ".title.long": 24,
+    ".thing .price": 28,
+    ".location": 24,
+    ".words": 28,
+    ".heading": 24,
+    ".sentence .advice": 20,
+    ".card .name": 24,
+    ".card .cost": 24,
+    ".card .where": 20,
+    ".row .name": 20,
+    ".row .cost": 20,
+    ".row .where": 16,
+    ".similar-item .name": 20,
+    ".sure": 20,
+    ".also": 16,
+    ".attributes": 16,
+    ".guess .advice": 16,
+}
+LOOK = """(least) => {
+  const seen = (selector) => [...document.querySelectorAll(selector)]
+    .filter((each) => each.checkVisibility() && !each.matches(".unseen"));
+  const rect = (selector) => document.querySelector(selector).getBoundingClientRect();
+  const frame = rect("#frame"), answer = rect("#answer");
+  const small = Object.entries(least).flatMap(([selector, size]) => seen(`#panel ${selector}`)
+    .map((each) => [selector, parseFloat(getComputedStyle(each).fontSize)])
+    .filter(([, own]) => own < size));
+  const cut = seen("#panel .title, #panel :is(.row, .card) .name")
+    .filter((each) => each.textContent.length <= 48 && each.scrollHeight > each.clientHeight + 1);
+  const targets = seen("button, input, select, summary, label.button, a[href]")
+    .map((each) => [each.className || each.id || each.tagName, each.getBoundingClientRect()])
+    .filter(([, { width, height }]) => Math.min(width, height) < 47.99)
+    .map(([name, { width, height }]) => `${name} ${width} x ${height}`);
+  return {
+    small, targets,
+    cut: cut.map((each) => each.textContent),
+    sideways: document.documentElement.scrollWidth - innerWidth,
+    down: document.documentElement.scrollHeight - innerHeight,
+    top: answer.top + scrollY,
+    places: [frame.width, frame.height, answer.left, answer.top + scrollY],
+    count: seen("#panel *").length,
+  };
+}"""
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["kiosks", "phone"])
+@pytest.mark.parametrize(("locale", "scheme"), [("en-GB", "light"), ("ar-EG", "dark")])
+def test_every_state_fits_and_is_legible(
+    browser: Browser, locale: str, scheme: str, *, touch: bool
+) -> None:
+    """Nothing scrolls sideways or is cut, nothing jumps, and a kiosk does not scroll."""
+    device = StandInDevice()
+    sizes = ["phone"] if touch else KIOSKS
+    places: dict[str, set[tuple[float, ...]]] = {size: set() for size in sizes}
+    walked = []
+    with contextlib.ExitStack() as served:
+        address = served.enter_context(serving(device))
+        with visiting(
+            browser,
+            "about:blank",
+            SIZES[sizes[0]],
+            scheme,
+            locale=locale,
+            server_may_be_away=True,
+        ) as page:
+
+            def check(state: str) -> None:
+                walked.append(state)
+                for size in sizes:
+                    found = _look(page, size)
+                    places[size].add(tuple(found["places"]))
+                    faults = [found["sideways"] > 0, found["targets"], overflowing(page)]
+                    if not touch:
+                        faults += [found["down"] > 0, found["small"], found["cut"]]
+                    assert not any(faults), (state, size, faults)
+                    assert found["count"] >= 3
+                    assert found["top"] < SIZES[size][1] / 2, "it is seen with the picture"
+
+            walk(page, address, device, check, served.close)
+    assert walked == list(PAGE_STATES)
+    assert all(len(at) == 1 for at in places.values()), "picture and answer jumped"
+
+
+def _look(page: Page, size: str) -> Any:
+    """What is to be seen at a size."""
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(SETTLED)
+    return page.evaluate(LOOK, LEAST)
