@@ -184,6 +184,7 @@ class StandInDevice:
     history: HistoryRecorder | None = None
     groups: list[Group] = field(default_factory=list)
     waiting: str = "no catalogue is open; activate one with visual-search activate"
+    trouble_now: str = ""
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
@@ -205,8 +206,7 @@ class StandInDevice:
         """A drawn camera needs no opening."""
 
     def trouble(self) -> str:
-        """Nothing ever is."""
-        return ""
+        return self.trouble_now
 
     def status(self) -> dict[str, object]:
         return {"version": VERSION, "catalogue": {"id": BUNDLE, "title": "Things"}}

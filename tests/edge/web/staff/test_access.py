@@ -55,12 +55,17 @@ def test_what_is_open_to_all_changes_nothing() -> None:
     assert {"matches", "search", *way_in, "hear_visitor"} == OPEN_VIEWS
 
 
-def test_every_other_route_asks_for_a_session(client: FlaskClient) -> None:
+@pytest.mark.parametrize("lan", [False, True])
+def test_every_other_route_asks_for_a_session(tmp_path: Path, *, lan: bool) -> None:
+    """At the device itself, and with `--lan` from the network, too."""
+    StaffPin(tmp_path).set(PIN, replace=True)
+    client = create_app(StandInDevice(lan=lan), state_folder=tmp_path).test_client()
     routes = changing_routes(client)
     assert ("GET", "/api/staff/status") in routes
     for method, path in routes:
-        answer = client.open(path, method=method, json={})
-        assert answer.status_code == HTTPStatus.UNAUTHORIZED, (method, path)
+        for place in (None, FROM_NETWORK):
+            answer = client.open(path, method=method, json={}, environ_overrides=place)
+            assert answer.status_code == HTTPStatus.UNAUTHORIZED, (method, path, place)
 
 
 def test_what_changes_something_asks_for_the_token_too(client: FlaskClient) -> None:
