@@ -197,7 +197,7 @@ update-test: $(VENV)/test
 
 api-test: $(VENV)/test
 	@tests/install/debian-packages
-	API_EXAMPLES=200 $(BIN)/python -m pytest tests/edge/web/test_api_asked_anything.py
+	API_EXAMPLES=200 $(BIN)/python -m pytest -rP tests/edge/web/test_api_asked_anything.py
 
 bench-crowd: $(VENV)/test
 	$(BIN)/python -m bench.crowd $(if $(AGAINST),--against $(AGAINST))

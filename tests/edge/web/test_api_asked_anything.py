@@ -91,6 +91,7 @@ def ask_anything(
 
             with suppress(Unsatisfiable):  # nothing is malformed where nothing is asked
                 ask()
+    print(asked, "questions, with a session" if with_session else "questions, without a session")
     return asked
 
 
