@@ -30,6 +30,10 @@ class Words(str):
         words.sentence, words.values = sentence, texts
         return words
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
+        """What a copy is made of: `dataclasses.asdict` copies texts, too."""
+        return (self.sentence,), self.values
+
     def document(self) -> dict[str, object]:
         """The sentence and its values, ready to be JSON."""
         return {

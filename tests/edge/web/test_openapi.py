@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ import edge.web.app
 from catalog.recognition.decision import Verdict
 from edge.cameras.refusals import IN_USE, cannot_open
 from edge.web.app import create_app
+from edge.words import Words
 from tests.support.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
 
 FILE = Path(edge.web.app.__file__).with_name("openapi.json")
@@ -123,6 +125,8 @@ def test_what_the_device_says_comes_with_its_sentence() -> None:
     assert problem["detail"] == "The catalogue has no item 7{x}; search by its name."
     assert problem["words"]["values"] == {"sku": "7{x}"}
     assert client.get("/sentences/tlh.json").status_code == 404
+    copied = copy.deepcopy(Words("There is no {thing}.", thing="{x}"))
+    assert (copied, copied.values) == ("There is no {x}.", {"thing": "{x}"})
 
 
 def test_search_fits() -> None:
