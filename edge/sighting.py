@@ -175,7 +175,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Said:
-    """What staff said about a sighting that may be gone; as in `Judgement`."""
+    """What staff said about a sighting that may be gone; the fields are those of `Judgement`."""
 
     verdict: Word
     sku: str = ""
@@ -190,11 +190,14 @@ class Judgement:
         verdict: "right", "wrong", "item" where they say which item it was, or "foreign" where they
             say that it is none of the catalogue.
         sku: That item's stock keeping unit; empty for the others.
+        knows_shown: Whether the sighting has all items that were shown. Of one that the history
+            alone keeps, it has the first.
     """
 
     sighting: Sighting
     verdict: Word
     sku: str = ""
+    knows_shown: bool = True
 
     @property
     def named(self) -> str:

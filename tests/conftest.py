@@ -56,11 +56,11 @@ left_out = pytest.StashKey[list[str]]()
 skipped = pytest.StashKey[list[str]]()
 
 
-# Modules and tests are made for good: to look for garbage among them took half of the collection.
-gc.disable()
-
-
 def pytest_configure(config: pytest.Config) -> None:
+    # Modules and tests are made for good: to look for garbage among them took half of the
+    # collection. The process that leads others collects nothing.
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        gc.disable()
     # A shell's background job ignores SIGINT, and so would every program that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(_Order())

@@ -359,7 +359,10 @@ class Appliance:
             self._recorder.catalogue(bundle)
 
     def _keep_look(self, judgement: Judgement) -> None:
-        """Keep a look as an own photo of the item that staff name, or none of this sighting."""
+        """Keep a look as an own photo of the item that staff name, or none of this sighting.
+
+        Where the look is gone, what was kept before of the same item stays.
+        """
         if self.taught is None:
             return
         sighting, sku = judgement.sighting, judgement.named
@@ -367,7 +370,7 @@ class Appliance:
             if sku and sighting.crop_jpeg:
                 self.taught.confirm(sku, sighting.crop_jpeg, sighting.id)
             else:
-                self.taught.withdraw(sighting.id)
+                self.taught.withdraw(sighting.id, unless_of=sku)
         except VisualSearchError as error:  # what was said is stored all the same
             log.warning("the look is not kept: %s", error)
 

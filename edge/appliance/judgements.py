@@ -38,7 +38,7 @@ class Judgements:
         self._lock = threading.Lock()
 
     def add(self, judgement: Judgement, at: float) -> None:
-        """Store a judgement; a second one about a sighting replaces the first.
+        """Store a judgement; what a second one about a sighting says replaces the first.
 
         Args:
             judgement: The judgement.
@@ -54,10 +54,11 @@ class Judgements:
             "judged_at": timestamp(at),
             "bundle": sighting.bundle,
             "answer": sighting.verdict.claim,
-            "shown": [item.item.sku for item in sighting.matches or sighting.guesses],
             "verdict": judgement.verdict,
             "sku": judgement.sku or None,
         }
+        if judgement.knows_shown:
+            row["shown"] = [item.item.sku for item in sighting.matches or sighting.guesses]
         with self._lock:
             try:
                 self._insert(row)
@@ -95,6 +96,6 @@ class Judgements:
             connection.execute("pragma synchronous = full")
             database = sqlite_utils.Database(connection)
             table = database.table(TABLE)
-            table.upsert(row, pk="sighting", columns={"sku": str})
+            table.upsert(row, pk="sighting", columns={"sku": str}, alter=True)
             older = f"select sighting from {TABLE} order by judged_at desc limit -1 offset ?"  # noqa: S608 - a constant
             table.delete_where(f"sighting in ({older})", [MOST])

@@ -13,8 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -24,17 +23,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from catalog.bundles.bundle import Bundle
 from catalog.core import durable
 from catalog.recognition.decision import Verdict
-from catalog.recognition.foreign_share import MOST_RATIO, Numbers, estimate
+from catalog.recognition.foreign_share import Numbers, estimate
+from edge.appliance.counted_looks import (
+    FOREIGN,
+    MOST_CATALOGUES,
+    MOST_LOOKS,
+    OWN,
+    RATIOS,
+    CountedLooks,
+)
 from edge.sighting import Judgement, Sighting
 
 FILE = "foreign-share.json"
-STEP = 0.5  # nats of one bin of evidence
-RATIOS = np.arange(-MOST_RATIO, MOST_RATIO + STEP / 2, STEP)
-OWN, FOREIGN = len(RATIOS), len(RATIOS) + 1  # the places of looks of which staff said what it was
-MOST_LOOKS = 1000.0  # then all count half, so that the newest weigh most
-MOST_CATALOGUES = 8
-CHOICE = 0.5  # of a look is known as own where a visitor, who enters no PIN, chose an item
-MOST_REMEMBERED = 200  # sightings of which staff may still say what they were
 CHECK_S = 2.0  # between two looks at the file
 SAVE_S = 300.0  # between two times that it is written, unless staff said something
 
@@ -51,15 +51,6 @@ class _File(BaseModel):
     catalogues: dict[
         str, Annotated[list[Count], Field(min_length=FOREIGN + 1, max_length=FOREIGN + 1)]
     ] = Field(default={}, max_length=MOST_CATALOGUES)
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """Where a look was counted: under which catalogue, at which place, how much of it as own."""
-
-    catalogue: str
-    place: int
-    chosen: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,9 +82,8 @@ class ShareLearner:
         self._path = folder / FILE if folder is not None else None
         self._setting = setting
         self._lock = threading.Lock()
-        self._catalogues = OrderedDict(self._read())
+        self._looks = CountedLooks(self._read())
         self._catalogue = ""
-        self._counted: OrderedDict[str, _Counted] = OrderedDict()  # by the sighting's id
         self._share = setting
         self._saved, self._changed, self._urgent = self._exists(), False, False
         self._saved_at = float("-inf")  # monotonic seconds
@@ -111,8 +101,7 @@ class ShareLearner:
         """
         with self._lock:
             self._catalogue = catalogue
-            if self._catalogue in self._catalogues:
-                self._catalogues.move_to_end(self._catalogue)
+            self._looks.use(catalogue)
             self._estimate()
 
     def count(self, sighting: Sighting) -> None:
@@ -120,40 +109,29 @@ class ShareLearner:
         if sighting.evidence is None or sighting.verdict is Verdict.NOTHING:
             return
         with self._lock:
-            self._put(sighting.id, self._catalogue, _place(sighting.evidence.ratio))
+            self._looks.count(sighting.id, self._catalogue, sighting.evidence)
+            self._changed = True
+            self._estimate()
 
     def judge(self, judgement: Judgement) -> None:
-        """Count the look of a sighting as what staff says it was."""
-        evidence = judgement.sighting.evidence
+        """Count the look of a sighting as what staff says it was, if it is remembered."""
         with self._lock:
-            counted = self._counted.get(judgement.sighting.id)
-            if evidence is None or counted is None:
-                return
-            self._take(counted.catalogue, counted.place, 1 - counted.chosen)
-            self._take(counted.catalogue, OWN, counted.chosen)
-            if judgement.in_catalogue is None:
-                place = _place(evidence.ratio_of_others)
-            else:
-                place = OWN if judgement.in_catalogue else FOREIGN
-            self._put(judgement.sighting.id, counted.catalogue, place)
-            self._urgent = True
+            sighting, in_catalogue = judgement.sighting.id, judgement.in_catalogue
+            if self._looks.judge(sighting, in_catalogue=in_catalogue):
+                self._changed = self._urgent = True
+                self._estimate()
 
     def choose(self, sighting: Sighting) -> None:
         """Count a part of a sighting's look as an item's, because a visitor chose one, once."""
         with self._lock:
-            counted = self._counted.get(sighting.id)
-            if counted is None or counted.place in (OWN, FOREIGN) or counted.chosen:
-                return
-            self._take(counted.catalogue, counted.place, CHOICE)
-            self._looks(counted.catalogue)[OWN] += CHOICE
-            self._counted[sighting.id] = replace(counted, chosen=CHOICE)
-            self._changed = True
-            self._estimate()
+            if self._looks.choose(sighting.id):
+                self._changed = True
+                self._estimate()
 
     def learned(self) -> LearnedShare:
         """What is known now."""
         with self._lock:
-            looks = self._catalogues.get(self._catalogue)
+            looks = self._looks.catalogues.get(self._catalogue)
             total = 0.0 if looks is None else float(looks.sum())
             judged = 0.0 if looks is None else float(looks[OWN:].sum())
         return LearnedShare(self._setting, round(self._share, 4), round(total, 1), round(judged, 1))
@@ -178,7 +156,9 @@ class ShareLearner:
             due = at_once or self._urgent or time.monotonic() - self._saved_at >= SAVE_S
             if not (self._changed and due):
                 return
-            rounded = {name: looks.round(4).tolist() for name, looks in self._catalogues.items()}
+            rounded = {
+                name: looks.round(4).tolist() for name, looks in self._looks.catalogues.items()
+            }
             content = _File(catalogues=rounded).model_dump_json() + "\n"
             self._changed = self._urgent = False
             self._saved_at = time.monotonic()
@@ -191,36 +171,13 @@ class ShareLearner:
 
     def _forget(self) -> None:
         with self._lock:
-            self._catalogues.clear()
-            self._counted.clear()
+            self._looks.clear()
             self._saved = self._changed = self._urgent = False
             self._estimate()
         log.info("what was learned of the share of foreign things is forgotten")
 
-    def _put(self, sighting: str, catalogue: str, place: int) -> None:
-        looks = self._looks(catalogue)
-        looks[place] += 1
-        if looks.sum() > MOST_LOOKS:
-            looks /= 2
-        self._counted[sighting] = _Counted(catalogue, place)
-        while len(self._counted) > MOST_REMEMBERED:
-            self._counted.popitem(last=False)
-        self._changed = True
-        self._estimate()
-
-    def _take(self, catalogue: str, place: int, part: float) -> None:
-        looks = self._looks(catalogue)
-        looks[place] = max(0.0, looks[place] - part)
-
-    def _looks(self, catalogue: str) -> Numbers:
-        if catalogue not in self._catalogues:
-            self._catalogues[catalogue] = np.zeros(FOREIGN + 1)
-            while len(self._catalogues) > MOST_CATALOGUES:
-                self._catalogues.popitem(last=False)
-        return self._catalogues[catalogue]
-
     def _estimate(self) -> None:
-        looks = self._catalogues.get(self._catalogue)
+        looks = self._looks.catalogues.get(self._catalogue)
         if looks is None:
             self._share = self._setting
             return
@@ -248,8 +205,3 @@ def lineage(bundle: Bundle | None) -> str:
     if bundle is None:
         return ""
     return f"{bundle.manifest.title} ({bundle.manifest.featurizer.id})"
-
-
-def _place(ratio: float) -> int:
-    """The number of the bin of a log-likelihood ratio."""
-    return round((min(max(ratio, -MOST_RATIO), MOST_RATIO) + MOST_RATIO) / STEP)

@@ -157,9 +157,9 @@ class Taught:
         self._keep(bundle, sku, own, [photo], sighting, instead_of)
         return True
 
-    def withdraw(self, sighting: str) -> None:
-        """Remove the photo that a verdict on a sighting left."""
-        photos = self._of_sighting(sighting)
+    def withdraw(self, sighting: str, unless_of: str = "") -> None:
+        """Remove the photo that a verdict on a sighting left, unless it is of the item named."""
+        photos = self._of_sighting(sighting, unless_of)
         if photos:
             self._change(lambda: self.store.remove_photos(photos))
 
@@ -299,9 +299,13 @@ class Taught:
                 log.error("taught photo %d is left out: %s", photo, error, exc_info=not expected)
         return made
 
-    def _of_sighting(self, sighting: str) -> list[int]:
-        """The photos that a verdict on a sighting left."""
-        return [photo.id for photo in self.store.photos() if photo.sighting == sighting != ""]
+    def _of_sighting(self, sighting: str, unless_of: str = "") -> list[int]:
+        """The photos that a verdict on a sighting left, without those of an item."""
+        return [
+            photo.id
+            for photo in self.store.photos()
+            if photo.sighting == sighting != "" and photo.sku != unless_of
+        ]
 
     def _surplus(self, sku: str, raw: NDArray[np.float32], instead_of: Sequence[int]) -> int | None:
         """The look to drop for a new one of its item: the one that resembles another most.

@@ -5,6 +5,8 @@ As every route that changes something, it is guarded by `edge.web.staff.access`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Flask, Response, jsonify
 
 from catalog.recognition.decision import Verdict
@@ -26,8 +28,8 @@ def add_judging(app: Flask, appliance: ServedAppliance) -> None:
     """Serve the route."""
 
     def judge(sighting_id: str) -> Response:
-        sighting = _find(appliance, sighting_id)
-        judgement = _judgement(sighting, body())
+        sighting, is_whole = _find(appliance, sighting_id)
+        judgement = replace(_judgement(sighting, body()), knows_shown=is_whole)
         if judgement.sku and appliance.catalogue.item(judgement.sku) is None:
             raise ProblemError(
                 422, Words("The catalogue has no item {sku}.", sku=judgement.sku[:100])
@@ -49,16 +51,18 @@ def add_judging(app: Flask, appliance: ServedAppliance) -> None:
     )
 
 
-def _find(appliance: ServedAppliance, sighting_id: str) -> Sighting:
-    """The sighting, whole where it is one of the last, else as the history keeps it.
+def _find(appliance: ServedAppliance, sighting_id: str) -> tuple[Sighting, bool]:
+    """The sighting, and whether it is whole: one of the last, not only kept by the history.
 
     Raises:
         ProblemError: 404, there is none.
         VisualSearchError: The history cannot be read.
     """
-    sighting = appliance.latest.find(sighting_id)
-    if sighting is None and appliance.history is not None:
-        sighting = kept_sighting(appliance.history.history, sighting_id)
+    last = appliance.latest.find(sighting_id)
+    if last is not None:
+        return last, True
+    history = appliance.history
+    sighting = None if history is None else kept_sighting(history.history, sighting_id)
     if sighting is None:
         raise ProblemError(
             404,
@@ -67,7 +71,7 @@ def _find(appliance: ServedAppliance, sighting_id: str) -> Sighting:
                 id=sighting_id[:60],
             ),
         )
-    return sighting
+    return sighting, False
 
 
 def _judgement(sighting: Sighting, given: dict[str, object]) -> Judgement:

@@ -46,7 +46,7 @@ from sync.trust.former_release import FormerRelease, read_piece
 log = logging.getLogger(__name__)
 
 WORTH = 0.5  # of the bytes that it saves, a pack or a patch may have at most
-HOPELESS = 0.8  # of its bytes, left by a quick attempt; a slow one leaves at least 0.8 of those
+HOPELESS = 0.8  # a file of which a quick attempt leaves more than this share is not tried slowly
 
 # What reading records raises that are no records.
 DAMAGED = (BundleError, OSError, ValueError, IndexError, sqlite3.Error)

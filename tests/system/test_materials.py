@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 
 from bench.materials import materials
-from catalog.building.build import BuildOptions, build
+from catalog.building.build import build
 from catalog.building.cache import FeatureCache
 from catalog.building.calibration_queries import photo_queries
 from catalog.building.features import FeaturizedPhoto, featurize
@@ -61,8 +61,8 @@ def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
     """The grocery photos by the fastest network.
 
-    What is asked of it are vectors of whole photos; with few local features, of small pictures,
-    and few queries, the build is short.
+    What is asked of it are vectors; with few local features, of small pictures, and few queries,
+    the build is short.
     """
     network = folder / "models" / "mobilenet_v1_0.25_128.onnx"
     featurizer = open_model(str(network), Preprocessing(size=128, mean="128", std="128"))
@@ -74,8 +74,7 @@ def grocery(folder: Path, made_once: Callable[[str, Fill], Path]) -> Bundle:
             patch.setattr("catalog.recognition.local_features.extract.SIDE", SMALL)
             few = partial(photo_queries, most=FEW_QUERIES)
             patch.setattr("catalog.building.build.photo_queries", few)
-            report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery",
-                           BuildOptions(keep_whole=True))  # fmt: skip
+            report = build(photos, made / "grocery.bundle", featurizer, made / "cache", "Grocery")
         assert (report.items, report.photos, report.skipped) == (81, 2640, ())
 
     return Bundle.open(made_once("grocery", fill) / "grocery.bundle")

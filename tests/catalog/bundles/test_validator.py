@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from catalog.bundles.golden_queries import (
 from catalog.bundles.manifest import verify
 from catalog.bundles.validator import BEGAN, MEMORY, PRINTED, SECONDS, _answer, validate
 from catalog.core.errors import BundleError, SlowBundleError, SurroundingsError
+from catalog.core.photos import Picture
 from catalog.core.vectors import Rows, Vectors
 from catalog.networks.engines.choice import CHOICES
 from catalog.networks.network import Network, read_descriptor
@@ -173,6 +175,23 @@ def test_vectors_and_index_shuffled_together_are_refused_by_recall(own_bundle: P
     sign_again(own_bundle)
     with pytest.raises(BundleError, match="of the probe queries' neighbours"):
         ask(own_bundle)
+
+
+@pytest.mark.parametrize("goes_wrong", [lambda count: count == 1, lambda count: count > 1])
+def test_an_engine_that_goes_wrong_with_one_picture_or_with_several_is_refused(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch, goes_wrong: Callable[[int], bool]
+) -> None:
+    bundle = Bundle.open(own_bundle)
+    raw = bundle.featurizer.raw
+
+    def wrong(images: Sequence[Picture]) -> Vectors:
+        made = raw(images)
+        return -made if goes_wrong(len(images)) else made
+
+    check_golden_queries(bundle)
+    monkeypatch.setattr(bundle.featurizer, "raw", wrong)
+    with pytest.raises(BundleError, match="turns the probe pictures into other vectors"):
+        check_golden_queries(bundle)
 
 
 def test_too_few_answers_are_not_forgiven(

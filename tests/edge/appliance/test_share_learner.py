@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from catalog.recognition.decision import Verdict
 from catalog.recognition.foreign_share import Evidence
 from edge.appliance import judgements
 from edge.appliance.appliance import Appliance
+from edge.appliance.counted_looks import MOST_CATALOGUES, MOST_LOOKS
 from edge.appliance.judgements import Judgements
-from edge.appliance.share_learner import FILE, MOST_CATALOGUES, MOST_LOOKS, ShareLearner
+from edge.appliance.share_learner import FILE, ShareLearner
 from edge.cli.cli import forget
 from edge.settings import EdgeSettings
 from edge.sighting import Judgement, Said, Sighting, Word
@@ -128,6 +130,52 @@ def test_a_visitors_choice_is_half_a_look_until_staff_judge_it(learner: ShareLea
     assert learner.learned().looks == learner.learned().judged == 50
 
 
+def test_what_staff_ruled_out_no_visitor_brings_back(learner: ShareLearner) -> None:
+    sightings = looks(50, Evidence(1.0, -2.0))
+    for sighting in sightings:
+        learner.count(sighting)
+        learner.judge(Judgement(sighting, "wrong"))
+    ruled_out = learner.learned()
+    for sighting in sightings:
+        learner.choose(sighting)
+    assert learner.learned() == ruled_out
+
+
+def test_staff_may_judge_a_sighting_that_only_the_history_keeps(learner: ShareLearner) -> None:
+    sighting = look(OWN)
+    learner.count(sighting)
+    learner.choose(sighting)
+    learner.judge(Judgement(replace(sighting, evidence=None), "foreign"))
+    assert learner.learned().judged == 1
+    assert learner.share == pytest.approx((50 * 0.2 + 1) / 51)
+
+
+def test_a_look_that_counts_half_is_chosen_and_judged_as_half(learner: ShareLearner) -> None:
+    sightings = looks(int(MOST_LOOKS) + 1, OWN)
+    for sighting in sightings:
+        learner.count(sighting)
+    halved = learner.learned().looks
+    assert halved == round((MOST_LOOKS + 1) / 2, 1)
+    for sighting in sightings[-10:]:
+        learner.choose(sighting)
+    assert (learner.learned().looks, learner.learned().judged) == (halved, 2.5)
+    for sighting in sightings[-10:]:
+        learner.judge(Judgement(sighting, "foreign"))
+    assert (learner.learned().looks, learner.learned().judged) == (halved, 5)
+
+
+def test_a_catalogue_that_was_forgotten_is_not_begun_by_a_choice(tmp_path: Path) -> None:
+    learner = opened(tmp_path)
+    sighting = look(OWN)
+    learner.count(sighting)
+    for number in range(MOST_CATALOGUES):
+        learner.use(f"catalogue {number}")
+        learner.count(replace(look(OWN), id=f"other-{number}"))
+    learner.choose(sighting)
+    learner.use("things")
+    assert learner.learned().looks == 0
+
+
 def test_a_choice_of_a_sighting_that_was_not_counted_changes_nothing(learner: ShareLearner) -> None:
     learner.choose(look(OWN))
     assert learner.learned().looks == 0
@@ -202,10 +250,10 @@ def test_old_looks_and_old_catalogues_make_room(tmp_path: Path) -> None:
         learner.count(sighting)
     assert learner.learned().looks < MOST_LOOKS
     for number in range(2 * MOST_CATALOGUES):
-        learner._catalogue = f"catalogue {number}"
+        learner.use(f"catalogue {number}")
         learner.count(look(OWN))
     learner.save()
-    assert len(ShareLearner(tmp_path, 0.2)._catalogues) == MOST_CATALOGUES
+    assert len(json.loads((tmp_path / FILE).read_text())["catalogues"]) == MOST_CATALOGUES
 
 
 def test_a_running_device_learns_keeps_and_forgets(
@@ -255,6 +303,16 @@ def test_judgements_are_stored_and_bounded(tmp_path: Path, monkeypatch: pytest.M
     assert rows[-1]["sku"] == "GEAR/24"
     assert rows[0]["shown"] == '["CUP-01", "GEAR/24"]'
     assert (tmp_path / judgements.FILE).stat().st_mode & 0o077 == 0
+
+
+def test_what_was_shown_stays_where_the_history_alone_keeps_the_sighting(tmp_path: Path) -> None:
+    store, (known, unknown) = Judgements(tmp_path), looks(2, OWN)
+    store.add(Judgement(unknown, "item", "GEAR/24", knows_shown=False), 1.0)
+    store.add(Judgement(known, "right"), 2.0)
+    store.add(Judgement(known, "item", "GEAR/24", knows_shown=False), 3.0)
+    rows = list(sqlite_utils.Database(tmp_path / judgements.FILE)["judgements"].rows)
+    assert [row["shown"] for row in rows] == [None, '["CUP-01", "GEAR/24"]']
+    assert [row["verdict"] for row in rows] == ["item", "item"]
 
 
 def test_a_damaged_store_of_judgements_is_set_aside(tmp_path: Path) -> None:

@@ -336,7 +336,9 @@ def test_another_verdict_on_a_sighting_takes_the_place_of_the_first(
     taught.confirm("thing-02", look, "sighting")
     assert [photo.sku for photo in taught.store.photos()] == ["thing-02"]
     assert first(bundle, NEW)[0] == "thing-02"
-    taught.withdraw("sighting")
+    taught.withdraw("sighting", unless_of="thing-02")  # said again, and the look is gone
+    assert [photo.sku for photo in taught.store.photos()] == ["thing-02"]
+    taught.withdraw("sighting", unless_of="thing-01")
     assert taught.store.photos() == []
 
 

@@ -10,7 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
-import sync.outbox.wal_frames  # noqa: F401  # numpy, which only a log left behind asks for: not growth
+# Loads numpy at once; else the memory for it would count as growth after a kill.
+import sync.outbox.wal_frames  # noqa: F401
 from sync.outbox.outbox import Outbox
 from sync.reports.reporter import Reporter
 from sync.reports.topics import Topics

@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-import sync.outbox.wal_frames  # noqa: F401  # numpy, which only a log left behind asks for: not growth
+# Loads numpy at once; else the memory for it would count as growth after a kill.
+import sync.outbox.wal_frames  # noqa: F401
 from sync.outbox.events import status
 from sync.outbox.outbox import Outbox
 from sync.settings import OutboxSettings

@@ -299,6 +299,7 @@ class _Recorder:
 
 def _functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     """All functions that there are, by file, qualified name and first line."""
+    gc.unfreeze()  # what is frozen, as after the collection, is not among the objects
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for part in gc.get_objects():
         if isinstance(part, FunctionType):

@@ -411,7 +411,7 @@ def test_an_address_without_a_clear_bucket_is_refused(source: str) -> None:
 
 
 def test_the_package_for_buckets_is_loaded_late() -> None:
-    """Nor does checking signatures load it."""
+    """Modules that reach stores, or check signatures, do not load it when they are imported."""
     code = (
         "import sys, sync.stores.base, sync.stores.s3, sync.trust.keys; "
         "print('boto3' in sys.modules)"
