@@ -15,8 +15,10 @@ from catalog.core.errors import VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.state import read_sync_state
 from edge.health import free_bytes, has_weak_power, is_slowed, temperature_c
+from edge.web.documents import Document
 from edge.web.interfaces import ServedAppliance
 from edge.web.staff.access import STAFF_PATH
+from edge.words import Words, document_of, words_of
 
 LEAST_ROOM = 1 << 30  # bytes; a new catalogue needs it beside the old
 HOT_C = 80.0
@@ -34,7 +36,7 @@ def add_status(app: Flask, appliance: ServedAppliance, folder: Path | None) -> N
     """
 
     def staff_status() -> Response:
-        found = [asdict(finding) for finding in examine(appliance, folder)]
+        found = [_document(finding) for finding in examine(appliance, folder)]
         return jsonify({"findings": found, "actions": _actions(folder)})
 
     app.add_url_rule(f"{STAFF_PATH}status", view_func=staff_status)
@@ -58,6 +60,12 @@ def examine(appliance: ServedAppliance, folder: Path | None) -> Iterator[Finding
     )
 
 
+def _document(finding: Finding) -> Document:
+    """A finding, and what of it the page can say in other languages."""
+    words = {"message": document_of(finding.message), "remedy": document_of(finding.remedy)}
+    return asdict(finding) | {"words": words}
+
+
 def _actions(folder: Path | None) -> dict[str, list[str]]:
     """What can be done about each part, by the names of `edge.web.staff.controls`."""
     left_channel = folder is not None and read_sync_state(folder).outcome in LEFT_CHANNEL
@@ -72,78 +80,94 @@ def _actions(folder: Path | None) -> dict[str, list[str]]:
 def _camera(appliance: ServedAppliance) -> Finding:
     camera = appliance.camera()
     if camera.state == "online":
-        return Finding("camera", "ok", f"{camera.name} sends pictures")
+        return Finding("camera", "ok", Words("{name} sends pictures", name=camera.name))
     if camera.state == "starting":
-        return Finding("camera", "note", f"{camera.name} is starting", "wait for a moment")
-    remedy = "look at its plug and its power; 'visual-search doctor' on the device says more"
-    return Finding("camera", "wrong", camera.message or f"{camera.name} is away", remedy)
+        words = Words("{name} is starting", name=camera.name)
+        return Finding("camera", "note", words, Words("wait for a moment"))
+    remedy = Words("look at its plug and its power; 'visual-search doctor' on the device says more")
+    words = Words("{name} is away", name=camera.name)
+    return Finding("camera", "wrong", camera.message or words, remedy)
 
 
 def _catalogue(appliance: ServedAppliance) -> Finding:
     try:
         bundle = appliance.catalogue.id
     except VisualSearchError as error:
-        return Finding("catalogue", "wrong", str(error))
+        return Finding("catalogue", "wrong", words_of(error))
     if trouble := appliance.trouble():
-        remedy = "start the device again; where that does not help, go back to the catalogue before"
+        remedy = Words(
+            "start the device again; where that does not help, go back to the catalogue before"
+        )
         return Finding("catalogue", "wrong", f"the device {trouble}", remedy)
     described = appliance.status().get("catalogue")
     fields = described if isinstance(described, dict) else {}
     name = f"{fields.get('title') or 'a catalogue'}, {bundle}"
-    counted = f": {fields['items']:,} items" if isinstance(fields.get("items"), int) else ""
-    return Finding("catalogue", "ok", f"{name}{counted}")
+    if not isinstance(count := fields.get("items"), int):
+        return Finding("catalogue", "ok", name)
+    words = Words("{catalogue}: {count} items", catalogue=name, count=format(count, ","))
+    return Finding("catalogue", "ok", words)
 
 
 def _sync(folder: Path) -> Finding:
     state = read_sync_state(folder)
     if state.checked_at is None:
-        return Finding("sync", "ok", "never ran; it is needed only where catalogues are fetched")
-    last = f"{_ago(state.checked_at)}: {state.message or state.outcome}"
+        words = Words("never ran; it is needed only where catalogues are fetched")
+        return Finding("sync", "ok", words)
+    ago, outcome = _ago(state.checked_at), state.message or state.outcome
+    last = Words("{ago}: {outcome}", ago=ago, outcome=outcome)
     if state.failed:
-        return Finding("sync", "wrong", last, "'visual-search sync doctor' on the device says more")
+        remedy = Words("'visual-search sync doctor' on the device says more")
+        return Finding("sync", "wrong", last, remedy)
     return Finding("sync", "ok", last)
 
 
 def _outbox(appliance: ServedAppliance) -> Finding:
     counters = appliance.counters()
     if counters.outbox_trouble:
-        remedy = "'visual-search doctor' on the device says more"
+        remedy = Words("'visual-search doctor' on the device says more")
         return Finding("outbox", "wrong", counters.outbox_trouble, remedy)
     if counters.outbox is None:
-        return Finding("outbox", "ok", "nothing is reported")
+        return Finding("outbox", "ok", Words("nothing is reported"))
     waiting = counters.outbox.length
+    words = Words("{count} events wait to be sent", count=format(waiting, ","))
     if waiting > LONG_QUEUE:
-        remedy = "look whether the device is in its network, and whether 'sync run' runs"
-        return Finding("outbox", "note", f"{waiting:,} events wait to be sent", remedy)
-    return Finding("outbox", "ok", f"{waiting:,} events wait to be sent")
+        remedy = Words("look whether the device is in its network, and whether 'sync run' runs")
+        return Finding("outbox", "note", words, remedy)
+    return Finding("outbox", "ok", words)
 
 
 def _disk(folder: Path) -> Finding:
     free = free_bytes(folder)
-    room = f"{free / (1 << 30):,.1f} GiB are free"
+    room = Words("{room} GiB are free", room=format(free / (1 << 30), ",.1f"))
     if free < LEAST_ROOM:
-        return Finding("disk", "wrong", room, "make room; a new catalogue needs a GiB")
+        return Finding("disk", "wrong", room, Words("make room; a new catalogue needs a GiB"))
     return Finding("disk", "ok", room)
 
 
 def _temperature(celsius: float | None, *, slowed: bool, weak_power: bool) -> Iterator[Finding]:
     """How warm the processor is, and whether it is slowed down; nothing where neither is known."""
-    measured = [f"{celsius:.0f} °C"] if celsius is not None else []
+    measured = f"{celsius:.0f} °C" if celsius is not None else ""
+    trouble = ""
     if weak_power:
-        said = "; ".join([*measured, "the voltage is too low"])
-        remedy = "use the power supply that was made for this device, and a short cable"
-        yield Finding("temperature", "wrong", said, remedy)
+        trouble = Words("the voltage is too low")
+        remedy = Words("use the power supply that was made for this device, and a short cable")
     elif slowed:
-        said = "; ".join([*measured, "the processor is slowed down"])
-        yield Finding("temperature", "wrong", said, "give the device air; answers come later")
+        trouble = Words("the processor is slowed down")
+        remedy = Words("give the device air; answers come later")
+    if trouble:
+        both = Words("{degrees}; {trouble}", degrees=measured, trouble=trouble)
+        yield Finding("temperature", "wrong", both if measured else trouble, remedy)
     elif celsius is not None and celsius > HOT_C:
-        yield Finding("temperature", "note", measured[0], "give the device air; it slows down")
+        remedy = Words("give the device air; it slows down")
+        yield Finding("temperature", "note", measured, remedy)
     elif measured:
-        yield Finding("temperature", "ok", measured[0])
+        yield Finding("temperature", "ok", measured)
 
 
 def _ago(moment: datetime) -> str:
     minutes = round((datetime.now(UTC) - moment).total_seconds() / 60)
     if minutes < 2:
-        return "just now"
-    return f"{minutes} minutes ago" if minutes < 120 else f"{minutes // 60} hours ago"
+        return Words("just now")
+    if minutes < 120:
+        return Words("{count} minutes ago", count=minutes)
+    return Words("{count} hours ago", count=minutes // 60)

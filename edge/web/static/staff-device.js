@@ -2,7 +2,7 @@
 
 import { byId, make, text } from "./dom.js";
 import { button, sureButton } from "./staff-buttons.js";
-import { capitalized, say } from "./words.js";
+import { capitalized, ownWords, say } from "./words.js";
 
 const RENEWED = 5_000; // ms
 
@@ -29,6 +29,7 @@ export class DeviceCard {
     let found;
     try {
       found = await this.#link.ask("GET", "api/staff/status");
+      found.findings = await Promise.all(found.findings.map(inOwnWords));
     } catch (error) {
       found = { findings: [{ subject: "device", state: "wrong", message: error.message, remedy: "" }], actions: {} };
     }
@@ -80,6 +81,12 @@ export class DeviceCard {
     }
     shown.scrollTop = shown.scrollHeight;
   }
+}
+
+// A finding in the page's language.
+async function inOwnWords(finding) {
+  const { message, remedy, words } = finding;
+  return { ...finding, message: await ownWords(message, words.message), remedy: await ownWords(remedy, words.remedy) };
 }
 
 // Put a row in the place of an old one, whose buttons stay where they are the same: a finger may be on one.

@@ -119,4 +119,5 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
         assert min(page.eval_on_selector_all(TARGETS, HEIGHTS)) >= LEAST_TARGET
     device.hand.close()
     finding = page.locator(".finding").first
-    expect(finding).to_contain_text("Look at its plug and its power;")
+    expect(finding).to_contain_text("افحص قابسها وطاقتها؛")
+    expect(page.locator(".finding", has_text="GiB are free")).to_have_count(0)
