@@ -79,7 +79,7 @@ let isReached = true;
 let clockDifference = 0;
 let named; // the bundle whose name the status line shows
 let typing = 0;
-let turns = 0; // states that came; an older one that is put into words late is passed over
+let turns = 0; // states that came: one in words too late is passed over
 let pictureDue = 0;
 let isPictureLate = false;
 

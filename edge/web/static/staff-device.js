@@ -41,13 +41,13 @@ export class DeviceCard {
     while (list.children.length > findings.length) list.lastElementChild.remove();
   }
 
-  #row({ subject, state, message, remedy }, actions) {
+  #row({ subject, state, message, remedy, words: own }, actions) {
     const words = make(
       "div",
       "",
       make("h3", "", SPOKEN[state](SUBJECTS[subject] ?? capitalized(subject))),
-      text("p", "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
-      remedy ? text("p", "remedy", `${capitalized(remedy)}.`) : null,
+      line(own?.message, "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
+      remedy ? line(own?.remedy, "remedy", `${capitalized(remedy)}.`) : null,
     );
     const buttons = actions.map((name) => {
       const act = () => this.#act(name);
@@ -81,6 +81,11 @@ export class DeviceCard {
     }
     shown.scrollTop = shown.scrollHeight;
   }
+}
+
+// What is in the page's language runs as the page does, whatever it begins with.
+function line(isOwn, className, words) {
+  return isOwn ? make("p", className, words) : text("p", className, words);
 }
 
 // A finding in the page's language.

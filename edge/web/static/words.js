@@ -18,7 +18,7 @@ export function say(text, values = {}) {
   return (SENTENCES[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => OPEN + values[name] + CLOSE);
 }
 
-// A text of the device in the visitor's language; `words` is what it sends beside it, see told.js.
+// A text of the device in the page's language; see told.js.
 export async function ownWords(text, words) {
   if (!words || LANGUAGE === "en") return text;
   return import("./told.js").then(({ told }) => told(words)).catch(() => text);
