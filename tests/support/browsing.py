@@ -158,6 +158,10 @@ def overflowing(page: Page) -> list[str]:
             }
         }
         const bottom = (part) => part.getBoundingClientRect().bottom;
+        const sentence = document.querySelector("#panel > .sentence");
+        if (sentence && bottom(sentence.lastElementChild) > bottom(sentence) - 8) {
+            outside.push("the sentence touches the edge");
+        }
         const thing = document.querySelector(".thing");
         for (const part of thing?.querySelectorAll(".title, .location, .price, .mat") ?? []) {
             if (bottom(part) > bottom(thing) + 1) outside.push(`${part.className} is cut`);

@@ -45,14 +45,22 @@ HEIGHT = 480  # of a screenshot on a sheet, in pixels
 EDGE, GREY = ((6, 6), (6, 6), (0, 0)), 128
 
 
-# A few of all, for docs/page-states.png: what is left out is noise, or too long to be seen small.
-CHOSEN = (
-    "match/kiosk-light-en item/kiosk-light-en",
-    "one_of/kiosk-dark-ar search/kiosk-light-en",
-    "match/phone-light-en item/phone-dark-ar "
-    "staff-settings/phone-light-en staff-device/phone-light-en",
+# Of all, for docs/page-states.png: each state of a kiosk but noise, and some at other sizes.
+KIOSK_ROWS = (
+    "attract nothing looking match",
+    "one_of perhaps unknown tray",
+    "item search photo long",
+    "offline catalogue-away link-away",
 )
-CHOSEN_WIDTH = 1100  # pixels
+CHOSEN = (
+    *(" ".join(f"{state}/kiosk-light-en" for state in row.split()) for row in KIOSK_ROWS[:-1]),
+    " ".join(f"{state}/kiosk-light-en" for state in KIOSK_ROWS[-1].split())
+    + " match/kiosk-dark-ar",
+    "match/small-light-en perhaps/small-dark-ar tray/wide-dark-en",
+    "attract/portrait-light-en one_of/portrait-dark-ar match/phone-light-en perhaps/phone-dark-ar "
+    "item/phone-light-en staff-settings/phone-light-en staff-device/phone-light-en",
+)
+CHOSEN_WIDTH = 1640  # pixels
 COLOUR_STEP = 8  # of 256; with fewer colours the file is a third smaller
 
 

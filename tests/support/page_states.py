@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import cv2
 from playwright.sync_api import FilePayload, Page
 
 from catalog.core.box import Box
+from catalog.core.photos import encode_jpeg
 from catalog.recognition.decision import Verdict
 from edge.live import Outline
 from edge.sighting import Place, ThingBeside
 from tests.support.browsing import STATES
-from tests.support.drawing import draw_thing
 from tests.support.web_stand_in import (
     CUP,
     GEAR,
     WRENCH,
     StandInCatalogue,
     StandInDevice,
+    draw_scene,
     show_state,
 )
 
@@ -67,13 +67,14 @@ def _search(device: StandInDevice, page: Page) -> None:
     device.show(Verdict.NOTHING, [])
     page.locator("#words").fill("mo")
     page.locator(".found .row").first.wait_for()
+    page.mouse.move(0, 0)
 
 
 def _photo(device: StandInDevice, page: Page) -> None:
     device.show(Verdict.NOTHING, [])
-    device.found = (Box(40, 40, 120, 120), Box(200, 60, 80, 80))
-    photo = cv2.imencode(".png", draw_thing(1, 0, 320))[1].tobytes()
-    file: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo}
+    device.found = (Box(160, 90, 320, 320), Box(500, 300, 120, 120))
+    photo = encode_jpeg(draw_scene(CUP), 640)
+    file: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}
     page.locator("#photo").set_input_files(file)
     page.locator(".photo-other").wait_for()
     page.locator(".match").wait_for()
@@ -119,6 +120,8 @@ def _leave(device: StandInDevice, page: Page, state: str) -> None:
     if state in ("item", "search", "photo"):
         page.keyboard.press("Escape")
         page.locator("#result-bar").wait_for(state="hidden")
+        page.mouse.move(0, 0)
+        page.evaluate("document.activeElement.blur()")
 
 
 def walk(

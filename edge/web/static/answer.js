@@ -68,7 +68,9 @@ export function choiceView(heading, items, open) {
   });
   more.classList.add("turn-over");
   const head = make("div", "head", make("h2", "heading", heading), items.length > FEW ? more : null);
-  return make("article", "choice", head, list);
+  const view = make("article", "choice", head, list);
+  view.dataset.styles = "cards.css";
+  return view;
 }
 
 // Tell the panel that something else is in its view.

@@ -58,7 +58,8 @@ export class Attract {
   async #begin() {
     const run = this.#timer;
     try {
-      [this.#items] = await Promise.all([fetchShowcase(), loadStyles("attract.css")]);
+      const styles = ["cards.css", "attract.css"].map(loadStyles);
+      [this.#items] = await Promise.all([fetchShowcase(), ...styles]);
     } catch {
       this.#items = []; // the welcome stands alone
     }

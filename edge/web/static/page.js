@@ -156,6 +156,8 @@ const link = new SharedLink({
     if (reached) {
       picture.stop(); // the next state starts it at once, without a pause
     } else {
+      picture.stop(); // what it shows is old
+      byId("frame-note").textContent = "";
       byId("light").classList.remove("on");
       byId("status-camera").textContent = say("Not connected");
       byId("status-when").textContent = "";
@@ -212,7 +214,7 @@ function showHint() {
     online: say("Show one thing or several, and keep them still for a moment."),
     offline: say("Check its cable. The picture returns by itself."),
   };
-  const hint = hints[state?.camera.state];
+  const hint = hints[isReached && state?.camera.state];
   byId("hint").textContent = hint ?? "";
   byId("hint").hidden = !byId("look").hidden || !hint;
 }

@@ -6,6 +6,7 @@ const WITHOUT_ATTRIBUTES = 2;
 const SHRINKING = 4; // the step from which on the name of an item is smaller, as far as it must be
 const SHRINKS = [0.93, 0.86]; // of its size; at last, it has the least
 const CLAMPING = 6; // the step from which on names have a number of lines
+const MARGIN = 8; // px below a sentence
 const FEWER = "fit-3"; // leaves out the third card
 const FEW_LINES = 2;
 const LINES = [8, 7, 6, 5, 4, 3, 2, 1]; // the most that a name has, where there is room
@@ -25,6 +26,8 @@ export class Panel {
   // A view is made ready, and its pictures are loaded first, so that nothing jumps.
   async show(view, ready = null) {
     const turn = ++this.#turn;
+    const { styles } = view.dataset;
+    if (styles) await import("./late-styles.js").then(({ loadStyles }) => loadStyles(styles), () => {});
     if (ready) await ready;
     const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
     await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
@@ -85,6 +88,8 @@ function refill(view) {
 
 function isCut(view) {
   if (view.matches(".item, .found")) return false; // these scroll
+  const bottom = (part) => part.getBoundingClientRect().bottom;
+  if (view.matches(".sentence") && bottom(view.lastElementChild) > bottom(view) - MARGIN) return true;
   const parts = [view, ...view.querySelectorAll(".thing, .card, .card-label, .others")];
   return parts.some((part) => part.scrollHeight > part.clientHeight + 1);
 }

@@ -150,7 +150,8 @@ def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
             expect(away).to_be_visible(timeout=within(3))
             expect(page.locator("#banner")).to_have_text("Reconnecting…")
             expect(page.locator("#status-camera")).to_have_text("Not connected")
-            expect(page.locator("#picture")).to_be_hidden(timeout=within(8))
+            for old in ("#picture", "#hint"):
+                expect(page.locator(old)).to_be_hidden(timeout=within(3))
             second, _ = stand_in_process(port, "one_of")
             try:
                 expect(page.locator(".heading")).to_have_text(
