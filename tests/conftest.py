@@ -61,8 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # collection. The process that leads others collects nothing.
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         gc.disable()
-    # A shell's background job ignores SIGINT, and so would every program that tests start.
+    # A shell's background job ignores SIGINT, and nohup SIGHUP: so would all that tests start, and
+    # who waits for such a signal would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.pluginmanager.register(_Order())
     config.stash[left_out] = []
     config.stash[skipped] = []

@@ -90,9 +90,9 @@ def recover(
     copy = _parsed(_bytes(seen / "targets.json"), Targets)
     if copy is None:
         return None
-    targets, meta = copy, None
-    for found, data in _listed(store, Targets.type, copy.version, LARGEST_OWNERS_LIST, keys.root):
-        targets, meta = found, MetaFile.from_data(found.version, data, ["sha256"])
+    targets = copy
+    for found, _ in _listed(store, Targets.type, copy.version, LARGEST_OWNERS_LIST, keys.root):
+        targets = found
     known = ListsSeenFile(seen / LISTS_SEEN, keys.roots[1]).read().under(keys.root)
     if targets.version < known.targets:
         return None
@@ -101,8 +101,6 @@ def recover(
     stamps = [_parsed(data, Timestamp) for data in (timestamp, _bytes(seen / "timestamp.json"))]
     state.timestamp.version = _highest(stamps) + MARGIN
     state.snapshot.version = _highest([newest, *(s.snapshot_meta for s in stamps if s)]) + MARGIN
-    if meta is not None:
-        state.snapshot.meta[f"{Targets.type}.json"] = meta
     lists = _channel_lists(store, targets, newest, state.snapshot)
     if channel not in lists and delegation(targets, channel) is not None:
         raise ForgedError(

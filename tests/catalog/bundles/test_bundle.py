@@ -16,7 +16,19 @@ import numpy as np
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.manifest import LARGEST_MANIFEST, MANIFEST, file_digest, read_manifest, verify
+from catalog.bundles.manifest import (
+    INDEX,
+    LARGEST_MANIFEST,
+    LOCAL,
+    MANIFEST,
+    FileEntry,
+    file_digest,
+    is_bundle,
+    local_files,
+    read_manifest,
+    verify,
+    write_local_index,
+)
 from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError
 from catalog.core.photos import encode_jpeg
@@ -309,6 +321,57 @@ def test_a_huge_manifest_is_refused_unread(own_bundle: Path) -> None:
         file.truncate(LARGEST_MANIFEST + 1)
     with pytest.raises(BundleError, match="too large for a manifest"):
         Bundle.open(own_bundle)
+
+
+def test_a_manifest_of_the_largest_size_is_read(own_bundle: Path) -> None:
+    file = own_bundle / MANIFEST
+    file.write_bytes(file.read_bytes().ljust(LARGEST_MANIFEST))
+    assert read_manifest(own_bundle)[0].title == "Small"
+
+
+@pytest.mark.parametrize(
+    ("content", "is_one"),
+    [
+        (b'{"format": 99, "featurizer": {}, "files": {}}', True),
+        (b'{"format": 99, "featurizer": {}}', False),
+        (b'["format", "featurizer", "files"]', False),
+        (b"no JSON", False),
+        (None, False),
+    ],
+)
+def test_a_bundle_of_another_version_is_one(
+    tmp_path: Path, content: bytes | None, is_one: bool
+) -> None:
+    """A build may replace it."""
+    if content is not None:
+        (tmp_path / MANIFEST).write_bytes(content)
+    assert is_bundle(tmp_path) is is_one
+
+
+def test_an_index_that_was_built_here_takes_the_others_place(own_bundle: Path) -> None:
+    assert local_files(own_bundle) == {}
+    index = own_bundle / INDEX
+    index.write_bytes(b"other bytes")
+    made = FileEntry(bytes=11, sha256=file_digest(index))
+    write_local_index(own_bundle, made)
+    assert local_files(own_bundle) == {INDEX: made}
+    assert verify(own_bundle) == read_manifest(own_bundle)
+    (own_bundle / LOCAL).write_text("{}")
+    with pytest.raises(BundleError, match=r"local\.json: cannot be read"):
+        verify(own_bundle)
+
+
+def test_local_features_without_their_files_are_refused(own_bundle: Path) -> None:
+    change(own_bundle, printed={"features": 3})
+    with pytest.raises(BundleError, match=r"the manifest lists no printed/codes\.npy"):
+        verify(own_bundle)
+
+
+def test_a_file_that_the_system_cannot_name_is_refused(own_bundle: Path) -> None:
+    entries = json.loads((own_bundle / MANIFEST).read_bytes())["files"]
+    change(own_bundle, files=entries | {"/".join(["long" * 50] * 30): entries["items.db"]})
+    with pytest.raises(BundleError, match=r"own\.bundle: cannot be read: "):
+        verify(own_bundle)
 
 
 def test_a_folder_that_is_no_bundle_says_how_to_make_one(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.content_check import _sample, check_content
+from catalog.bundles.content_check import LONGEST_ITEM, _is_usable, _sample, check_content
+from catalog.bundles.items import Item
 from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError
 from tests.conftest import sign_again
@@ -79,6 +80,11 @@ def test_what_cannot_be_shown_is_refused(own_bundle: Path, change: Change, said:
 def test_what_a_build_writes_passes(small_bundle: Path) -> None:
     with Bundle.open(small_bundle) as bundle:
         check_content(bundle)
+
+
+def test_an_item_of_the_most_characters_can_be_shown() -> None:
+    assert _is_usable(Item("A", "x" * (LONGEST_ITEM - 3), attributes={"a": "b"}))
+    assert not _is_usable(Item("A", "x" * (LONGEST_ITEM - 2), attributes={"a": "b"}))
 
 
 def test_the_validator_checks_the_content(own_bundle: Path) -> None:

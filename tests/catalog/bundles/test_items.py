@@ -45,6 +45,13 @@ def metadata(tmp_path: Path) -> Iterator[Items]:
 def test_items_come_back_as_they_went_in(metadata: Items) -> None:
     assert [metadata.get(item.sku) for item in ITEMS] == list(ITEMS)
     assert metadata.count() == 3
+    assert [metadata.in_row(metadata.row(item.sku)) for item in ITEMS] == list(ITEMS)
+    assert metadata.row("ABSENT") == 0
+
+
+def test_an_item_has_its_sku_as_a_code(metadata: Items) -> None:
+    assert metadata.with_code(["ABSENT", "WR/17", "KAF"]) == ITEMS[1]
+    assert metadata.with_code(["ABSENT"]) is None
 
 
 def test_items_without_a_photo_are_told(metadata: Items, tmp_path: Path) -> None:

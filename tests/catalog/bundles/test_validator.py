@@ -22,7 +22,7 @@ from catalog.bundles.golden_queries import (
     check_golden_queries,
     read_golden_queries,
 )
-from catalog.bundles.manifest import verify
+from catalog.bundles.manifest import read_manifest, verify
 from catalog.bundles.validator import BEGAN, MEMORY, PRINTED, SECONDS, _answer, validate
 from catalog.core.errors import BundleError, SlowBundleError, SurroundingsError
 from catalog.core.photos import Picture
@@ -30,6 +30,8 @@ from catalog.core.vectors import Rows, Vectors
 from catalog.networks.engines.choice import CHOICES
 from catalog.networks.network import Network, read_descriptor
 from catalog.recognition.index import build_annoy
+from catalog.recognition.local_features.extract import DIMENSIONS, LocalFeatures
+from catalog.recognition.local_features.store import LocalFeatureWriter
 from tests.conftest import sign_again
 from tests.support import networks
 from tests.support.networks import write_network
@@ -192,6 +194,23 @@ def test_an_engine_that_goes_wrong_with_one_picture_or_with_several_is_refused(
     monkeypatch.setattr(bundle.featurizer, "raw", wrong)
     with pytest.raises(BundleError, match="turns the probe pictures into other vectors"):
         check_golden_queries(bundle)
+
+
+def test_local_features_of_absent_photos_are_refused(own_bundle: Path) -> None:
+    writer, photos = LocalFeatureWriter(own_bundle), read_manifest(own_bundle)[0].photos
+    for _ in range(photos):
+        codes = np.eye(2, DIMENSIONS, dtype=np.int8)
+        writer.add(LocalFeatures(codes, np.zeros((2, 4), np.uint8)))
+    writer.finish()
+    sign_again(own_bundle, printed={"features": 2 * photos})
+    assert ask(own_bundle)["cosine"] > 0.9999
+    file = own_bundle / "printed" / "photos.npy"
+    owners = np.load(file)
+    owners[3] = photos
+    np.save(file, owners)
+    sign_again(own_bundle)
+    with pytest.raises(BundleError, match="local features name what does not exist"):
+        ask(own_bundle)
 
 
 def test_too_few_answers_are_not_forgiven(

@@ -32,6 +32,7 @@ from coverage import Coverage
 from tests.proofs.mutants.changes import ROOT, Mutant, Place, functions_in, mutant_at
 
 SLOWER, SECONDS = 5, 60.0  # times as long and so much more, for a test: then it is ended
+FIRST_SECONDS = 300.0  # for a test without a change, whose time is not known yet
 FIXTURE = "fixture "  # before the name of one that several tests share
 FOLDERS = (FIXTURE + "small_build", FIXTURE + "demonstration")  # which all processes share
 
@@ -144,16 +145,19 @@ class Trials:
 
     def _reached(self, session: pytest.Session) -> Reach:
         """What the tests reach; and let them fill the shared folders, without any change."""
-        found = self._reach_file or self._scratch / "reach"
+        found, trace = self._reach_file or self._scratch / "reach", self._scratch / "trace"
         if (child := os.fork()) == 0:
             with _ending(self._scratch / "shared"):
                 if found.exists():
                     _fill(session)
                 else:
-                    found.write_bytes(pickle.dumps(_Recorder(self._modules).record(session)))
+                    with trace.open("w") as traces:
+                        reached = _Recorder(self._modules).record(session, traces.fileno())
+                    found.write_bytes(pickle.dumps(reached))
         _, status = os.waitpid(child, 0)
         if status:
-            sys.exit(f"the tests cannot be run without a change: they end with {status}")
+            stands = trace.read_text() if trace.exists() else ""
+            sys.exit(f"the tests cannot be run without a change: they end with {status}\n{stands}")
         reach: Reach = pickle.loads(found.read_bytes())  # written by this program
         return reach
 
@@ -274,14 +278,15 @@ class _Recorder:
             self._contexts.pop()
             self._coverage.switch_context(self._contexts[-1] if self._contexts else "")
 
-    def record(self, session: pytest.Session) -> Reach:
-        """Run them."""
+    def record(self, session: pytest.Session, trace: int) -> Reach:
+        """Run them; where one does not end, write to the file `trace` where it stands."""
         reach = Reach()
         session.config.pluginmanager.register(self)
         self._coverage.start()
         for test, following in pairwise([*session.items, None]):
             assert test is not None
             start, failed = time.monotonic(), session.testsfailed
+            faulthandler.dump_traceback_later(FIRST_SECONDS, exit=True, file=trace)
             with self._context(test.nodeid):
                 test.config.hook.pytest_runtest_protocol(item=test, nextitem=following)
             reach.seconds[test.nodeid] = time.monotonic() - start
@@ -289,6 +294,7 @@ class _Recorder:
                 reach.failed.add(test.nodeid)
             for fixture in getattr(test, "fixturenames", ()):
                 reach.fixtures.setdefault(f"{FIXTURE}{fixture}", set()).add(test.nodeid)
+        faulthandler.cancel_dump_traceback_later()
         self._coverage.stop()
         data = self._coverage.get_data()
         for module in self._modules:
@@ -301,9 +307,11 @@ def _functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     """All functions that there are, by file, qualified name and first line."""
     gc.unfreeze()  # what is frozen, as after the collection, is not among the objects
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
+    gc.unfreeze()  # what was collected is hidden otherwise
     for part in gc.get_objects():
         if isinstance(part, FunctionType):
             code = part.__code__
             key = code.co_filename, code.co_qualname, code.co_firstlineno
             found.setdefault(key, []).append(part)
+    gc.freeze()
     return found

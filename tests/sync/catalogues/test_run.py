@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -9,14 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from catalog.bundles import validator
 from catalog.bundles.shelf import Shelf
-from catalog.core.errors import BundleError, ShelfError
+from catalog.core.errors import BundleError, ShelfBusyError, ShelfError
 from catalog.core.settings import DeviceSettings
 from sync.catalogues import check_request, run
 from sync.catalogues.follower import ChannelFollower
-from sync.catalogues.progress import log_progress
+from sync.catalogues.progress import log_progress, show_progress
 from sync.catalogues.pull import Puller
 from sync.settings import SyncSettings
 from sync.stores.choice import open_store
@@ -54,13 +56,51 @@ def test_a_download_is_logged_now_and_then_and_at_its_end(
     now = [100.0]
     show = log_progress(lambda: now[0])
     with caplog.at_level("INFO"):
-        for seconds, here in ((0, 1), (5, 2), (6, 3), (2, 4), (8, 5), (0, 5)):
+        for seconds, here in ((0, 1), (5, 2), (5, 3), (2, 4), (8, 5), (0, 5)):
             now[0] += seconds
             show(here * 1_000_000, 5_000_000)
     assert caplog.messages == [
-        "fetched 3.0 of 5.0 MB, 0.18 MB/s",  # 2 MB in 11 seconds
+        "fetched 3.0 of 5.0 MB, 0.20 MB/s",  # 2 MB in 10 seconds
         "fetched 5.0 of 5.0 MB, 0.20 MB/s",
     ]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_download_has_a_bar_on_a_terminal_alone(
+    is_terminal: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=100)
+    with caplog.at_level("INFO"), show_progress(console) as show:
+        show(1_000_000, 5_000_000)
+        show(5_000_000, 5_000_000)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ("5.0/5.0 MB" in printed) is is_terminal
+    assert ("fetched 5.0 of 5.0 MB" in caplog.text) is not is_terminal
+
+
+def test_what_keeps_a_probation_from_being_checked_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run, "PROBATION_CHECK_S", 0.0)
+    follower = ChannelFollower(SyncSettings(), DeviceSettings(data_dir=tmp_path))
+    stopping, said = threading.Event(), ["full", "full", "read-only", "", "full", "busy", "stop"]
+
+    def check() -> str:
+        match said.pop(0):
+            case "":
+                return "none"
+            case "stop":
+                stopping.set()
+                return "none"
+            case "busy":
+                raise ShelfBusyError("busy")
+            case problem:
+                raise ShelfError(problem)
+
+    monkeypatch.setattr(follower, "check_probation", check)
+    run.probation_worker(follower)(stopping, threading.Event())
+    errors = [entry.message for entry in caplog.records if entry.levelname == "ERROR"]
+    assert errors == ["full", "read-only", "full"]
 
 
 def test_a_folder_that_changes_while_it_is_checked_is_not_accepted(

@@ -43,9 +43,10 @@ def test_each_row_beside_a_hole_is_read(
     unreadable: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = [event(number) for number in range(1, 6)]
-    between = rescue._between
+    between, tried = rescue._between, []
 
     def with_holes(old: sqlite3.Connection, first: int, last: int):  # type: ignore[no-untyped-def]
+        tried.append((first, last))
         for sequence, row in between(old, first, last):
             if sequence in unreadable:
                 raise sqlite3.DatabaseError("malformed")
@@ -55,6 +56,25 @@ def test_each_row_beside_a_hole_is_read(
     with outbox(*events) as old:
         found = _read(old)
     assert sorted(found.events) == sorted({1, 2, 3, 4, 5} - unreadable)
+    assert found.rows == len(found.events)
+    assert len(tried) == len(set(tried)), "none is tried again"
+
+
+def test_a_tree_that_cannot_be_read_is_not_searched_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def unreadable(old: sqlite3.Connection, first: int, last: int) -> None:
+        tried.append((first, last))
+        assert len(tried) <= 9
+        raise sqlite3.DatabaseError("malformed")
+
+    monkeypatch.setattr(rescue, "_between", unreadable)
+    monkeypatch.setattr(rescue, "MAX_HOLES", 9)
+    with outbox(event(1)) as old:
+        assert _read(old).events == {}
+    assert len(tried) == 9
 
 
 @pytest.mark.parametrize(

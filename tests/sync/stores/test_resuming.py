@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,28 @@ def test_what_came_is_kept_and_what_lies_behind_it_is_not_hashed(
     path = fetch.fetch(WANTED, lambda at, fetched: began.append(at) if not fetched else None)
     assert path.read_bytes() == CONTENT
     assert began == [here], "it went on there, and did not begin anew"
+
+
+def test_a_file_is_flushed_before_it_gets_its_name(
+    fetch: FileFetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name says that it need not be hashed again."""
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flush(handle: int) -> None:
+        fsync(handle)
+        steps.append(f"{os.fstat(handle).st_size} bytes")
+
+    def rename(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr("sync.stores.fetch.os.fsync", flush)
+    monkeypatch.setattr(Path, "replace", rename)
+    fetch.fetch(WANTED)
+    before = steps[: steps.index("rename")]
+    assert before[-1] == f"{len(CONTENT)} bytes"
 
 
 def test_a_new_journal_is_flushed_with_its_folder_and_bytes_that_are_here_are_not_missing(

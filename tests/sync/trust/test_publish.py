@@ -467,6 +467,12 @@ def test_keys_are_not_made_in_a_folder_that_is_not_empty(keys: KeyFolder) -> Non
         KeyFolder.create(keys.folder, secret)
 
 
+def test_a_channel_gets_one_key(keys: KeyFolder) -> None:
+    signer = keys.make_channel_key("north", "memory://store")
+    (file,) = (keys.folder / "channels" / "north").iterdir()
+    assert file.stem.endswith(signer.public_key.keyid[:8])
+
+
 def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="too short"):
         KeyFolder.create(tmp_path / "keys", lambda folder, new: b"secret")

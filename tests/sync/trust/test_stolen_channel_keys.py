@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tuf.api.metadata import DelegatedRole, MetaFile, Snapshot, TargetFile, Targets
+from tuf.api.metadata import DelegatedRole, Metadata, MetaFile, Snapshot, TargetFile, Targets
 
 from sync.errors import (
     ForgedError,
@@ -281,6 +281,33 @@ def test_who_has_seen_nothing_does_not_go_on(world: World, north: World) -> None
     with pytest.raises(ForgedError, match="A stolen online key"):
         world.publish("two", "south")
     assert world.store.objects == before
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        lambda signed: signed.meta.pop("channel-north.json"),
+        lambda signed: signed.meta.update({"channel-north.json": MetaFile(10**300)}),
+        None,
+    ],
+    ids=["no list", "no such list", "no state"],
+)
+def test_the_owner_finds_a_list_whatever_was_seen_of_its_number(
+    seen: Callable[[Snapshot], object] | None, world: World, north: World
+) -> None:
+    owner(world).channels()
+    world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued="never"))
+    world.keys = world.keys.rotate({"online"})
+    (file,) = world.keys.folder.glob("seen/*/snapshot.json")
+    if seen is None:
+        file.unlink()
+        file.with_name("timestamp.json").unlink()
+    else:
+        found = Metadata[Snapshot].from_bytes(file.read_bytes())
+        seen(found.signed)
+        file.write_bytes(found.to_bytes())
+    world.publisher().refresh(DAYS)
+    assert (world.look("north"), world.look("south")) == (2, 1)
 
 
 # what the owner's list delegates
