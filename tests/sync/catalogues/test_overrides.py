@@ -129,7 +129,7 @@ def test_a_rollback_of_a_bundle_on_probation_is_told(shelf: Shelf, tmp_path: Pat
     assert active is not None
     change(shelf, trial=Probation(bundle=active.name, patience_s=60.0, before=None))
     device = DeviceSettings(data_dir=tmp_path)
-    follower = ChannelFollower(SyncSettings(), device, publish=told.append)
+    follower = ChannelFollower(SyncSettings.model_validate({}), device, publish=told.append)
     failed = edge_state("failed", active.name).model_copy(update={"reason": "no such network"})
     write_edge_state(device.state, failed)
     assert follower.check_probation() == "bad"
@@ -145,7 +145,10 @@ def test_how_far_a_download_is_stands_in_the_state_now_and_then_and_at_its_end(
     tmp_path: Path,
 ) -> None:
     device = DeviceSettings(data_dir=tmp_path)
-    follower, saved = ChannelFollower(SyncSettings(), device, clock=lambda: DAY), []
+    follower, saved = (
+        ChannelFollower(SyncSettings.model_validate({}), device, clock=lambda: DAY),
+        [],
+    )
     for here in (1, 2, 10):
         follower._save_progress(here, 10)
         fetching = follower.state().fetching

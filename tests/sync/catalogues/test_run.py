@@ -82,7 +82,7 @@ def test_what_keeps_a_probation_from_being_checked_is_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(run, "PROBATION_CHECK_S", 0.0)
-    follower = ChannelFollower(SyncSettings(), DeviceSettings(data_dir=tmp_path))
+    follower = ChannelFollower(SyncSettings.model_validate({}), DeviceSettings(data_dir=tmp_path))
     stopping, said = threading.Event(), ["full", "full", "read-only", "", "full", "busy", "stop"]
 
     def check() -> str:

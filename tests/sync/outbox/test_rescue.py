@@ -60,6 +60,20 @@ def test_each_row_beside_a_hole_is_read(
     assert len(tried) == len(set(tried)), "none is tried again"
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sqlite_sequence SET seq = 3",
+        "UPDATE sqlite_sequence SET seq = 0",
+        "DELETE FROM sqlite_sequence",
+    ],
+)
+def test_events_are_read_whatever_the_newest_number_is_said_to_be(damage: str) -> None:
+    with outbox(*(event(number) for number in range(1, 6))) as old:
+        old.execute(damage)
+        assert sorted(_read(old).events) == [1, 2, 3, 4, 5]
+
+
 def test_a_tree_that_cannot_be_read_is_not_searched_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -86,6 +86,16 @@ def test_an_outbox_that_is_just_full_drops_nothing() -> None:
         assert left(database) == [2]
 
 
+@pytest.mark.parametrize(("over", "dropped"), [(0, 0), (1, 1), (2, 2)])
+def test_a_full_outbox_makes_room_for_a_twentieth_more(over: int, dropped: int) -> None:
+    """A byte decides whether one event more goes."""
+    events = [event(number) for number in range(1, 21)]
+    assert {row.size for row in events} == {210}
+    with outbox(*events) as database:
+        rows.shrink(database, 20 * 210 - over)
+        assert len(left(database)) == 20 - dropped
+
+
 def test_an_event_that_is_there_already_is_counted_once() -> None:
     with outbox(event(1), event(2)) as database:
         rows.append(database, [event(2, size=500), event(3)])
