@@ -18,7 +18,7 @@ def kept_sighting(history: History, sighting_id: str) -> Sighting | None:
         ShelfError: The history cannot be read.
     """
     entry = history.find(sighting_id)
-    if entry is None:
+    if entry is None or entry.answer not in set(Verdict):  # a newer version's answer
         return None
     verdict = Verdict(entry.answer)
     item = Item(entry.sku, entry.title, "", "", "", {})

@@ -31,6 +31,7 @@ export function saidLine(words) {
 
 export class Judging {
   #link;
+  #scans = 0; // fields that were opened; only the newest one scans
 
   // onJudged() is called when something was said.
   constructor(link, onJudged) {
@@ -79,15 +80,18 @@ export class Judging {
   async #find(field, offers, row, answer) {
     const words = field.value.trim();
     const query = new URLSearchParams({ q: words, limit: OFFERS });
-    const found = words ? await this.#link.ask("GET", `api/items?${query}`).catch(() => null) : null;
+    const said = row.querySelector(".said");
+    const failed = (error) => void (said.textContent = error.message);
+    const found = words ? await this.#link.ask("GET", `api/items?${query}`).catch(failed) : null;
     if (words !== field.value.trim()) return;
     offers.replaceChildren(...(found ? found.items : []).map((item) => this.#offer(row, answer, item)));
   }
 
-  // Show the item whose code the camera reads, for as long as the field is there.
+  // Show the item whose code the camera reads, for as long as the field is there and staff are here.
   async #scan(read, scanned, row, answer) {
     let shown = "";
-    while (read.isConnected) {
+    const scan = ++this.#scans;
+    while (read.isConnected && scan === this.#scans && this.#link.entered) {
       const newest = document.hidden ? null : await this.#link.ask("GET", "api/latest").catch(() => null);
       const { code, matches: [item], unknown_gtin: gtin } = newest?.sighting ?? { matches: [] };
       const key = code ? item?.sku : gtin;
@@ -120,13 +124,18 @@ export class Judging {
 
   async #judge(row, answer, verdict, title = null) {
     const said = row.querySelector(".said");
+    const buttons = row.querySelectorAll(".choices button");
+    const enable = (enabled) => buttons.forEach((each) => void (each.disabled = !enabled));
+    enable(false);
     try {
       await this.#link.ask("POST", `api/sightings/${encodeURIComponent(answer.id)}/verdict`, verdict);
-      said.textContent = judgedWords({ ...verdict, title });
-      this.onJudged(answer, said.textContent);
     } catch (error) {
       said.textContent = error.message;
+      enable(true);
+      return;
     }
+    said.textContent = judgedWords({ ...verdict, title });
+    this.onJudged(answer, said.textContent);
     this.offer(row, answer, "first");
   }
 }

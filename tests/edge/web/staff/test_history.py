@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from catalog.bundles.items import Item
 from catalog.recognition.decision import Verdict
+from edge.history.kept import kept_sighting
 from edge.history.missing import Group
 from edge.history.recorder import HistoryRecorder
 from edge.history.store import Filters, History, Retention
@@ -104,6 +107,7 @@ def test_what_is_no_longer_among_the_last_is_judged_by_what_is_kept(
     lamp = {"verdict": "item", "sku": "LAMP-2"}
     assert client.post(paths[1], json=lamp).status_code == HTTPStatus.OK
     assert client.post("/api/sightings/absent/verdict", json=lamp).status_code == 404
+    assert [judged.knows_shown for judged in device.judged] == [False, False]
     first, second = device.judged
     assert (first.named, second.named) == ("CUP-01", "LAMP-2")
     assert (first.sighting.at, first.sighting.evidence) == (named.at, None)
@@ -146,6 +150,20 @@ def test_a_device_without_history_says_so(tmp_path: Path) -> None:
     client.post("/api/staff/session", json={"pin": PIN})
     for path in ("history", "history.csv", "missing", "history/1/look.jpg"):
         assert client.get(f"/api/staff/{path}").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_an_answer_of_a_newer_version_cannot_be_judged(tmp_path: Path) -> None:
+    """After a rollback of the program its history stays, and what it knows of is judged."""
+    sighting, retention = StandInDevice().sighting(Verdict.MATCH, [(CUP, 0.9)]), Retention()
+    recorder = HistoryRecorder(History(tmp_path, retention))
+    recorder.sighting(sighting, "network", None)
+    recorder.stop()
+    with closing(sqlite3.connect(recorder.history.path)) as database, database:
+        database.execute("update sightings set answer = 'newer'")
+    history = History(tmp_path, retention)
+    assert history.find(sighting.id) is not None
+    assert kept_sighting(history, sighting.id) is None
+    history.close()
 
 
 def test_a_visitor_s_word_is_noted_at_the_own_screen_alone(
