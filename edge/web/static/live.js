@@ -1,8 +1,8 @@
 // The panel while it shows what the device sees: the answer, or why there is none.
 
 import { isOwnScreen, make } from "./dom.js";
-import { sentenceView, sightingView, textButton } from "./answer.js";
-import { capitalized, say, sayParts, spokenVerdict } from "./words.js";
+import { refit, sentenceView, sightingView, textButton } from "./answer.js";
+import { asSentence, say, sayParts, spokenVerdict } from "./words.js";
 
 // Loaded when it is needed; without the device nothing can be told.
 const telling = (act) => import("./visitor.js").then(act, () => {});
@@ -96,7 +96,7 @@ export class LiveAnswer {
       case "waiting": {
         const { waiting } = this.#state;
         const spoken = waiting.replace(/\d+\S?\s?%/, ""); // not each percent
-        return [sentenceView("turn", say("Waiting for a catalogue"), capitalized(waiting).replace(/[^.。]$/, "$&.")), spoken];
+        return [sentenceView("turn", say("Waiting for a catalogue"), asSentence(waiting)), spoken];
       }
       case "offline": {
         const search = textButton(say("search by name"), this.#askForName);
@@ -119,7 +119,10 @@ export class LiveAnswer {
     };
     const view = sightingView(sighting, open, this.#askForName);
     if (isOwnScreen && sighting?.verdict === "unknown" && !sighting.guesses) {
-      telling(({ tellButton }) => view.append(make("p", "advice", tellButton(sighting))));
+      telling(({ tellButton }) => {
+        view.append(make("p", "advice", tellButton(sighting)));
+        refit(view);
+      });
     }
     return view;
   }

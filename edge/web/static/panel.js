@@ -1,5 +1,8 @@
 // The panel that shows one view after the other, each as large as there is room for.
 
+import { wait } from "./dom.js";
+
+const PATIENCE = 1_200; // ms until a view is shown although a script or a sheet of it is not there
 const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
 const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5", "fit-6"]; // see answer.css
 const WITHOUT_ATTRIBUTES = 2;
@@ -27,10 +30,10 @@ export class Panel {
   async show(view, ready = null) {
     const turn = ++this.#turn;
     const { styles } = view.dataset;
-    if (styles) await import("./late-styles.js").then(({ loadStyles }) => loadStyles(styles), () => {});
-    if (ready) await ready;
+    const styled = styles && import("./late-styles.js").then(({ loadStyles }) => loadStyles(styles), () => {});
+    await Promise.race([Promise.all([styled, ready]), wait(PATIENCE)]);
     const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
-    await Promise.race([Promise.all(pictures), new Promise((go) => setTimeout(go, PICTURE_PATIENCE))]);
+    await Promise.race([Promise.all(pictures), wait(PICTURE_PATIENCE)]);
     if (turn !== this.#turn) return;
     const focused = this.#panel.contains(document.activeElement);
     this.#panel.replaceChildren(view);

@@ -1,6 +1,6 @@
 // Everything that lies before the camera, where that is more than one thing. Loaded when it is.
 
-import { itemRows } from "./answer.js";
+import { itemRows, refit } from "./answer.js";
 import { make, text } from "./dom.js";
 import { loadStyles } from "./late-styles.js";
 import { say } from "./words.js";
@@ -10,6 +10,7 @@ export async function list(sighting, view, open, draw) {
   draw(drawThings(sighting.things));
   await loadStyles("tray.css");
   view.append(trayView(sighting, open));
+  refit(view); // it may be shown already, where the sheet came late
 }
 
 // What a thing is called on the live picture.

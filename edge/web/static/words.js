@@ -124,6 +124,15 @@ export function capitalized(text) {
   return text.charAt(0).toLocaleUpperCase(LANGUAGE) + text.slice(1);
 }
 
+const ENDED = /[.!?…。！？][\u2069"'”’»」』]*$/;
+const CHINESE_OR_JAPANESE = /[\u3040-\u30ff\u3400-\u9fff]/;
+
+// A text as a sentence: with a capital, and with the full stop of its writing, where it has none.
+export function asSentence(text) {
+  if (!text || ENDED.test(text)) return capitalized(text);
+  return capitalized(text) + (CHINESE_OR_JAPANESE.test(text) ? "。" : ".");
+}
+
 export function clock(milliseconds) {
   const moment = new Date(milliseconds);
   const time = moment.toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit" });

@@ -1,12 +1,12 @@
-"""A style sheet that a view asks for is loaded again where it could not come."""
+"""A style sheet of a view is loaded again where it could not come, and keeps no view back."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Browser, Route, expect
 
 from catalog.recognition.decision import Verdict
-from tests.support.browsing import KIOSK, visiting
-from tests.support.web_stand_in import CUP, StandInDevice, serving
+from tests.support.browsing import KIOSK, visiting, within
+from tests.support.web_stand_in import CUP, GEAR, StandInDevice, serving
 
 
 def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
@@ -37,3 +37,19 @@ def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
             page.get_by_role("button", name="Back to live").click()
         assert placed == ["normal", "start", "start"]
         assert len(asked) == 2
+
+
+def test_a_sheet_that_never_comes_keeps_no_old_answer_on_the_screen(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """The next answer is shown without it."""
+    with (
+        serving(device) as address,
+        visiting(browser, address, KIOSK, server_may_be_away=True) as page,
+    ):
+        page.route("**/cards.css*", lambda _: None)
+        device.show(Verdict.MATCH, [(CUP, 0.97)])
+        expect(page.locator(".sure")).to_have_text("A clear match")
+        device.show(Verdict.ONE_OF, [(GEAR, 0.5), (CUP, 0.4)])
+        expect(page.locator(".choice")).to_be_visible(timeout=within(4))
+        expect(page.locator(".sure")).to_have_count(0)
