@@ -118,7 +118,7 @@ def event_parts(
             sent = now
             yield _event("state", state_document(appliance, page, root))
         elif time.monotonic() >= next_beat:
-            next_beat = time.monotonic() + HEARTBEAT_SECONDS
+            next_beat = max(next_beat + HEARTBEAT_SECONDS, time.monotonic())
             newest = appliance.latest.leading()
             yield _event(
                 "heartbeat",
@@ -128,7 +128,7 @@ def event_parts(
                     "seen_until": timestamp(newest.seen_until) if newest else None,
                 },
             )
-        appliance.latest.wait(version, WAIT_SECONDS)
+        appliance.latest.wait(version, min(WAIT_SECONDS, max(0.0, next_beat - time.monotonic())))
 
 
 def picture_parts(

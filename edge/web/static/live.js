@@ -1,6 +1,6 @@
 // The panel while it shows what the device sees: the answer, or why there is none.
 
-import { isOwnScreen, make } from "./dom.js";
+import { isOwnScreen, make, text } from "./dom.js";
 import { refit, sentenceView, sightingView, textButton } from "./answer.js";
 import { asSentence, say, sayParts, spokenVerdict } from "./words.js";
 
@@ -94,9 +94,11 @@ export class LiveAnswer {
           say("No connection to the device"),
         ];
       case "waiting": {
-        const { waiting } = this.#state;
+        const { waiting, isTold } = this.#state;
         const spoken = waiting.replace(/\d+\S?\s?%/, ""); // not each percent
-        return [sentenceView("turn", say("Waiting for a catalogue"), asSentence(waiting)), spoken];
+        const sentence = asSentence(waiting);
+        const advice = isTold ? sentence : text("span", "", sentence);
+        return [sentenceView("turn", say("Waiting for a catalogue"), advice), spoken];
       }
       case "offline": {
         const search = textButton(say("search by name"), this.#askForName);

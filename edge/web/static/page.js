@@ -1,7 +1,7 @@
 // Connects the page with the device's state and with a visitor's wishes.
 
 import { stayAwake } from "./awake.js";
-import { byId, isOwnScreen, late, make } from "./dom.js";
+import { byId, isOwnScreen, late, make, text } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
@@ -20,7 +20,7 @@ const visit = new Visit({
   askForName,
   onShow(spoken, sighting) {
     address?.show(false);
-    picture.add(null);
+    draw(null);
     showLook(sighting);
     if (sighting) showTimings(sighting);
     speak(spoken);
@@ -34,7 +34,7 @@ const visit = new Visit({
 });
 const live = new LiveAnswer({
   panel,
-  draw: (more) => picture.add(more),
+  draw,
   open: visit.open,
   askForName,
   onShow(situation, sighting, spoken) {
@@ -118,6 +118,12 @@ const picture = new LivePicture(byId("picture"), {
   },
 });
 
+// Draw several things over the picture; null for none.
+function draw(more) {
+  picture.add(more);
+  byId("look").classList.toggle("among-several", Boolean(more));
+}
+
 function showPictureLate(isLate) {
   isPictureLate = isLate;
   if (state && isReached) showCamera(state.camera);
@@ -130,12 +136,13 @@ function showCamera(camera) {
     online: say("Waiting for the picture…"),
   };
   const note = [words[camera.state]];
-  if (camera.state === "offline" && camera.message) note.push(make("small", "", camera.message));
+  if (camera.state === "offline" && camera.message) note.push((camera.isTold ? make : text)("small", "", camera.message));
   byId("frame-note").replaceChildren(...note);
   const isOn = camera.state === "online" && !isPictureLate;
   const on = camera.message || say("Camera on");
   const short = { online: isOn ? on : words.online, offline: say("Camera offline") };
   byId("status-camera").textContent = short[camera.state] ?? words[camera.state];
+  byId("status-camera").dir = isOn && camera.message && !camera.isTold ? "auto" : "";
   byId("light").classList.toggle("on", isOn);
   if (camera.state === "online" && !document.hidden) picture.start();
   else picture.stop();
@@ -156,9 +163,11 @@ const link = new SharedLink({
     if (reached) {
       picture.stop(); // the next state starts it at once, without a pause
     } else {
+      turns += 1; // a state that still waits for its words is old
       picture.stop(); // what it shows is old
       byId("frame-note").textContent = "";
       byId("light").classList.remove("on");
+      byId("status-camera").dir = "";
       byId("status-camera").textContent = say("Not connected");
       byId("status-when").textContent = "";
       if (!visit.hasResult) live.show();
@@ -168,7 +177,9 @@ const link = new SharedLink({
     const turn = ++turns;
     const waiting = await ownWords(arrived.waiting, arrived.waiting_words);
     const message = await ownWords(arrived.camera.message, arrived.camera.words);
-    if (turn === turns) hear({ ...arrived, waiting, camera: { ...arrived.camera, message } });
+    if (turn !== turns) return;
+    const camera = { ...arrived.camera, message, isTold: message !== arrived.camera.message };
+    hear({ ...arrived, waiting, isTold: waiting !== arrived.waiting, camera });
   },
 });
 

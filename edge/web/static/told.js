@@ -10,7 +10,10 @@ let known = null; // the device's sentences in this language, by the English one
 
 // What the device sends beside an English text, as a text in the page's language.
 export async function told(words) {
-  known ??= fetch(`sentences/${LANGUAGE}.json`, { signal: timeLimit(PATIENCE) }).then((answer) => answer.json());
+  known ??= fetch(`sentences/${LANGUAGE}.json`, { signal: timeLimit(PATIENCE) }).then((answer) => {
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    return answer.json();
+  });
   try {
     return filled(words, await known);
   } catch (error) {
@@ -21,5 +24,6 @@ export async function told(words) {
 
 function filled({ sentence, values }, sentences) {
   const own = Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : filled(value, sentences)]);
-  return say(sentences[sentence] ?? sentence, Object.fromEntries(own));
+  const translated = sentences[sentence];
+  return say(typeof translated === "string" ? translated : sentence, Object.fromEntries(own));
 }

@@ -59,6 +59,21 @@ CanvasRenderingContext2D.prototype.drawImage = function (picture, ...place) {
   draw.call(this, picture, ...place);
   window.pictures.push([sequence, Date.now()]);
 };"""
+SLOW_ANSWERS = """window.answers = 0;
+window.banners = 0;
+const ask = fetch;
+globalThis.fetch = async (address, options) => {
+  if (!String(address).includes("api/latest")) return ask(address, options);
+  await new Promise((done) => setTimeout(done, 1_200));
+  const answer = await ask(address, options);
+  window.answers += 1;
+  return answer;
+};
+document.addEventListener("DOMContentLoaded", () => {
+  const banner = document.querySelector("#banner");
+  const count = () => { if (!banner.hidden) window.banners += 1; };
+  new MutationObserver(count).observe(banner, { attributeFilter: ["hidden"] });
+});"""
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
@@ -185,6 +200,21 @@ def test_without_a_free_stream_the_page_asks_instead(browser: Browser) -> None:
         expect(page.locator("#status-camera")).to_have_text("Camera on")
         expect(page.locator("#picture")).to_be_visible()
         assert frames_are_coming(page)
+
+
+def test_slow_link_is_no_lost_one(browser: Browser) -> None:
+    """A device whose answers take more than a second is said to be away once at most."""
+    device = StandInDevice()
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    with (
+        serving(device, most_streams=0) as address,
+        visiting(browser, "about:blank", server_may_be_away=True) as page,
+    ):
+        page.add_init_script(SLOW_ANSWERS)
+        page.goto(address, wait_until="domcontentloaded")
+        page.wait_for_function("() => answers >= 4")
+        expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+        assert page.evaluate("banners") <= 1
 
 
 def test_network_that_is_gone_is_noticed(browser: Browser, device: StandInDevice) -> None:
