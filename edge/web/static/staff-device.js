@@ -2,7 +2,7 @@
 
 import { byId, make, text } from "./dom.js";
 import { button, sureButton } from "./staff-buttons.js";
-import { capitalized, ownWords, say } from "./words.js";
+import { asSentence, capitalized, ownWords, say } from "./words.js";
 
 const RENEWED = 5_000; // ms
 
@@ -46,8 +46,8 @@ export class DeviceCard {
       "div",
       "",
       make("h3", "", SPOKEN[state](SUBJECTS[subject] ?? capitalized(subject))),
-      line(own?.message, "soft", `${capitalized(message)}.`.replace(/\.\.$/, ".")),
-      remedy ? line(own?.remedy, "remedy", `${capitalized(remedy)}.`) : null,
+      line(own?.message, "soft", asSentence(message)),
+      remedy ? line(own?.remedy, "remedy", asSentence(remedy)) : null,
     );
     const buttons = actions.map((name) => {
       const act = () => this.#act(name);
