@@ -21,9 +21,6 @@ from tests.edge.web.test_openapi import check
 from tests.support.web_stand_in import StandInDevice
 
 PATH = "/api/staff/status"
-FAILED = SyncState(
-    outcome="offline", message="the store cannot be reached", checked_at=datetime.now(UTC)
-)
 
 
 def waiting(events: int) -> CounterSnapshot:
@@ -88,7 +85,8 @@ def test_a_full_disk_and_a_sync_that_failed_say_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "free_bytes", lambda _: LEAST_ROOM - 1)
-    write_sync_state(tmp_path, FAILED)
+    now, words = datetime.now(UTC), "the store cannot be reached"
+    write_sync_state(tmp_path, SyncState(outcome="offline", message=words, checked_at=now))
     found = findings(StandInDevice(), tmp_path)
     assert (found["disk"]["state"], found["sync"]["state"]) == ("wrong", "wrong")
     assert found["disk"]["message"] == "1.0 GiB are free"
