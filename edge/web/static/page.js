@@ -9,9 +9,10 @@ import { LivePicture } from "./picture.js";
 import { fetchStatus } from "./search.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { STAGES, catalogueName, clock, localSighting, ownWords, say } from "./words.js";
+import { catalogueName, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
+const CARDS_DUE = 5_000; // ms until the sheet is fetched that most answers with cards need
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
@@ -80,6 +81,7 @@ let clockDifference = 0;
 let named; // the bundle whose name the status line shows
 let typing = 0;
 let turns = 0; // states that came: one in words too late is passed over
+let timed = null; // the sighting whose timings can be shown
 let pictureDue = 0;
 let isPictureLate = false;
 
@@ -231,13 +233,11 @@ function showHint() {
 }
 
 function showTimings(sighting) {
-  const list = byId("timings-list");
-  list.replaceChildren();
-  for (const [stage, words] of Object.entries(STAGES)) {
-    const spent = sighting?.timings?.[stage];
-    list.append(make("dt", "", words), make("dd", "", spent === undefined ? "–" : `${spent.toFixed(1)} ms`));
-  }
+  timed = sighting;
+  if (byId("timings").open) import("./timings.js").then((timings) => timings.showTimings(timed), () => {});
 }
+
+byId("timings").addEventListener("toggle", () => showTimings(timed));
 
 function speak(words) {
   byId("spoken").textContent = words;
@@ -301,6 +301,9 @@ if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {
   byId("choose-words").textContent = say("Choose a photo");
 }
 
+// An answer with cards does not wait for its sheet, but the first answer does not wait for it, either.
+setTimeout(() => import("./late-styles.js").then(({ loadStyles }) => loadStyles("cards.css"), () => {}), CARDS_DUE);
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") visit.back();
 });
@@ -329,7 +332,6 @@ window.addEventListener("pageshow", followVisibility);
 
 lockDown();
 live.show();
-showTimings(null);
 const wanted = new URLSearchParams(location.search).get("item"); // by an item's QR code
 if (wanted) visit.open({ sku: wanted }, say("From the catalogue"));
 followVisibility();

@@ -25,5 +25,6 @@ export async function told(words) {
 function filled({ sentence, values }, sentences) {
   const own = Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : filled(value, sentences)]);
   const translated = sentences[sentence];
-  return say(typeof translated === "string" ? translated : sentence, Object.fromEntries(own));
+  const isWords = typeof translated === "string";
+  return say(isWords ? translated : sentence, Object.fromEntries(own));
 }

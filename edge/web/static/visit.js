@@ -3,7 +3,7 @@
 
 import { foundView, sentenceView, sightingView } from "./answer.js";
 import { byId, isOwnScreen } from "./dom.js";
-import { MOST_FOUND, fetchItem, findItems, searchPhoto } from "./search.js";
+import { MOST_FOUND, fetchItem, findItems } from "./search.js";
 import { say, spokenVerdict } from "./words.js";
 
 const BACK_AFTER = isOwnScreen ? 30_000 : 600_000; // ms without input
@@ -124,6 +124,9 @@ export class Visit {
     this.#waiting = signal;
     this.#show(say("Your photo"), sentenceView("hold", say("Looking…")));
     try {
+      const { searchPhoto } = await import("./photo-search.js").catch(() => {
+        throw new Error(say("The device does not answer. Try again in a moment."));
+      });
       const sighting = await searchPhoto(file, box);
       if (signal.aborted) return;
       this.#waiting = null;

@@ -150,13 +150,3 @@ export function catalogueName(bundle, title) {
   const day = date.toLocaleDateString(LOCALE, { day: "numeric", month: "short", year: "numeric" });
   return title ? say("{title} of {day}", { title, day }) : say("Catalogue of {day}", { day });
 }
-
-export const STAGES = {
-  capture: say("Take the picture"),
-  look: say("Find the thing"),
-  embed: say("Describe it"),
-  search: say("Search"),
-  verify: say("Verify"),
-  code: say("Read codes"),
-  show: say("Show"),
-};

@@ -1,0 +1,58 @@
+// What the own screen shows while nobody is there: a welcome, and items by turns.
+
+import { cards, refit } from "./answer.js";
+import { make } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
+import { fetchShowcase } from "./search.js";
+import { say } from "./words.js";
+
+const TURN = 8_000; // ms
+const AT_ONCE = 3;
+
+export class Welcome {
+  #open;
+  #turn = 0;
+  #items = [];
+  #first = 0;
+  #list = null;
+
+  // open(item) is a visitor's wish.
+  constructor(open) {
+    this.#open = open;
+  }
+
+  // Fetch what it shows; where there are no items, the welcome stands alone.
+  async prepare() {
+    const styles = ["cards.css", "attract.css"].map(loadStyles);
+    [this.#items] = await Promise.all([fetchShowcase().catch(() => []), ...styles]);
+  }
+
+  begin() {
+    this.#turn = setInterval(() => this.#showItems(), TURN);
+  }
+
+  end() {
+    clearInterval(this.#turn);
+  }
+
+  view() {
+    this.#list = make("div", "showcase");
+    this.#showItems();
+    const words = document.body.dataset.welcome || say("Hold something in front of the camera");
+    const advice = document.body.dataset.welcome ? say("Hold something in front of the camera") : say("I will tell you what it is.");
+    const heading = make("h2", "words", words);
+    heading.dir = "auto";
+    return make("article", "sentence attract", heading, make("p", "advice", advice), this.#list);
+  }
+
+  #showItems() {
+    const shown = Array.from(
+      { length: Math.min(AT_ONCE, this.#items.length) },
+      (_, place) => this.#items[(this.#first + place) % this.#items.length],
+    );
+    this.#first += AT_ONCE;
+    if (!this.#list) return;
+    this.#list.replaceChildren(cards(shown, this.#open));
+    refit(this.#list);
+  }
+}
