@@ -26,6 +26,7 @@ from tests.support.web_stand_in import (
 Show = Callable[[StandInDevice, Page], None]
 ATTRACT_MS = 60_000
 LINK_AWAY = "link-away"
+FORMER = "document.querySelector('#panel > *').setAttribute('data-former', '')"
 
 # Delays that can be changed while the page is open: milliseconds by milliseconds.
 CHANGING_DELAYS = """window.delays = {};
@@ -107,6 +108,25 @@ SHOWS: dict[str, Show] = {
     "attract": _attract,
     "catalogue-away": _catalogue_away,
 }
+ONE_THING, WORDS = ".match:not(.item)", ".sentence:not(.attract)"
+VIEWS = {
+    "match": ONE_THING,
+    "one_of": ".choice:not(.guess)",
+    "perhaps": ".choice.guess",
+    "unknown": f"{WORDS}:has(.advice .text-button)",
+    "nothing": f"{WORDS}:not(:has(.text-button))",
+    "long": ONE_THING,
+    "hostile": ONE_THING,
+    "offline": f"{WORDS}:has(.advice .text-button)",
+    "tray": f"{ONE_THING}:has(.tray)",
+    "looking": WORDS,
+    "item": ".item",
+    "search": ".found",
+    "photo": ONE_THING,
+    "attract": ".attract",
+    "catalogue-away": WORDS,
+    LINK_AWAY: f"{WORDS}:not(:has(.text-button))",
+}
 PAGE_STATES = (*SHOWS, LINK_AWAY)
 
 
@@ -144,12 +164,14 @@ def walk(
     page.goto(address, wait_until="domcontentloaded")
     page.locator("#picture").wait_for()
     for state, show in SHOWS.items():
-        page.evaluate("document.querySelector('#panel > *').setAttribute('data-former', '')")
+        page.evaluate(FORMER)
         show(device, page)
-        page.locator("#panel > :not([data-former])").wait_for()
+        page.locator(f"#panel > {VIEWS[state]}:not([data-former])").wait_for()
         shown(state)
         _leave(device, page, state)
     if close:
+        page.evaluate(FORMER)
         close()
         page.locator("#banner").wait_for()
+        page.locator(f"#panel > {VIEWS[LINK_AWAY]}:not([data-former])").wait_for()
         shown(LINK_AWAY)

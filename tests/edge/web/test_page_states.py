@@ -47,7 +47,9 @@ LOOK = """(least) => {
     .map((each) => [selector, parseFloat(getComputedStyle(each).fontSize)])
     .filter(([, own]) => own < size));
   const cut = seen("#panel .title, #panel :is(.row, .card) .name")
-    .filter((each) => each.textContent.length <= 48 && each.scrollHeight > each.clientHeight + 1);
+    .filter((each) => each.textContent.length <= 48 && each.scrollHeight > each.clientHeight + 1)
+    .concat(seen("#panel :is(.cost, .price)")
+      .filter((each) => each.scrollWidth > each.clientWidth + 1));
   const targets = seen("button, input, select, summary, label.button, a[href]")
     .map((each) => [each.className || each.id || each.tagName, each.getBoundingClientRect()])
     .filter(([, { width, height }]) => Math.min(width, height) < 47.99)
