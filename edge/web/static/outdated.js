@@ -7,5 +7,6 @@
 
   window.onerror = usePlainPage; // a script that it cannot read, or a function that it lacks
   setTimeout(usePlainPage, 15000); // a script that never came, as from a device that restarts
-  if (!("noModule" in document.createElement("script"))) usePlainPage();
+  var script = document.createElement("script");
+  if (!("noModule" in script && "replaceChildren" in script)) usePlainPage();
 })();
