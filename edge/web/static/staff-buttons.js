@@ -27,3 +27,17 @@ export function sureButton(words, question, act) {
   made.addEventListener("blur", calm);
   return made;
 }
+
+// An item of a list that a touch chooses, with its photo and title, and perhaps a note.
+export function itemOffer(item, act, ...notes) {
+  const offer = make("button", "offer", make("span", "", item.title), ...notes);
+  offer.type = "button";
+  if (item.photo) {
+    const picture = make("img");
+    picture.src = item.photo;
+    picture.alt = "";
+    offer.prepend(picture);
+  }
+  offer.addEventListener("click", act);
+  return make("li", "", offer);
+}

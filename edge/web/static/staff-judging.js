@@ -1,7 +1,7 @@
 // What staff say about an answer: right, another item (by its name or its code), or none of the catalogue.
 
 import { make, wait } from "./dom.js";
-import { button } from "./staff-buttons.js";
+import { button, itemOffer } from "./staff-buttons.js";
 import { say } from "./words.js";
 
 const OFFERS = 6; // items with the words that were typed
@@ -106,16 +106,7 @@ export class Judging {
   }
 
   #offer(row, answer, item) {
-    const offer = make("button", "offer", make("span", "", item.title));
-    offer.type = "button";
-    if (item.photo) {
-      const picture = make("img");
-      picture.src = item.photo;
-      picture.alt = "";
-      offer.prepend(picture);
-    }
-    offer.addEventListener("click", () => this.#name(row, answer, item));
-    return make("li", "", offer);
+    return itemOffer(item, () => this.#name(row, answer, item));
   }
 
   #name(row, answer, { sku, title }) {

@@ -2,6 +2,7 @@
 
 import { byId, make, wait } from "./dom.js";
 import { LivePicture } from "./picture.js";
+import { itemOffer } from "./staff-buttons.js";
 import { say } from "./words.js";
 
 const LESSON = "api/staff/teaching";
@@ -154,20 +155,8 @@ export class TeachCard {
       if (words !== byId("title").value.trim()) return;
       ({ items } = found);
     }
-    byId("offers").replaceChildren(...items.map((item) => this.#offerRow(item)));
-  }
-
-  #offerRow(item) {
-    const button = make("button", "offer", make("span", "", item.title), make("span", "soft", say("in the catalogue")));
-    button.type = "button";
-    if (item.photo) {
-      const picture = make("img");
-      picture.src = item.photo;
-      picture.alt = "";
-      button.prepend(picture);
-    }
-    button.addEventListener("click", () => this.#choose(item));
-    return make("li", "", button);
+    const note = () => make("span", "soft", say("in the catalogue"));
+    byId("offers").replaceChildren(...items.map((item) => itemOffer(item, () => this.#choose(item), note())));
   }
 
   #choose(item) {
