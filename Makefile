@@ -35,7 +35,8 @@
 # make soak            thirty simulated days of a device; SOAK="--days 2": fewer
 # make update-test     kill a device a hundred times while it updates its program: one version runs
 # make device          make the Debian package of a device, and what a stick needs: docs/install.md
-# make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root
+# make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root;
+#                      LARGE="BUNDLE ...": measure it with these catalogues, too
 # make device DEBIAN=trixie   the same for another release of Debian; device-test has it, too; as root
 # make device-aarch64  make the package for a Raspberry Pi on this machine; as root
 # make device-aarch64-test   install it in an emulated Debian, build a catalogue there, and ask; as root
@@ -307,7 +308,7 @@ device:
 endif
 
 device-test: device $(VENV)/test
-	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE) $(DEBIAN)
+	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE) "$(DEBIAN)" $(LARGE)
 
 device-aarch64: $(VENV)/build
 	PYTHON=$(abspath $(BIN)/python) device/for-aarch64 $(DEVICE)-aarch64

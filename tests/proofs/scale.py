@@ -4,8 +4,9 @@
 
 The same photos, some of which cannot be used, are built on threads; on Ray with one worker and with
 two; with a worker that is killed as soon as records are in the store; and with a driver that is
-killed then and started again. Each bundle must have the files of the first, byte for byte, the same
-calibration and the same photos left out. Ray is a real cluster of local processes.
+killed then and started again; on two machines, and on two of which one is lost then. Each bundle
+must have the files of the first, byte for byte, the same calibration and the same photos left out.
+Ray is a real cluster of local processes; the two machines are network namespaces, which need root.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from tests.proofs.two_machines import Cluster, two_machines, workers_of
 from tests.support.drawing import write_things
 
 THINGS, PHOTOS = 100, 5
@@ -32,15 +34,21 @@ PATIENCE = 120.0  # seconds, for processes to die
 SPOILT = ("thing-03/spoilt.jpg", "thing-20/empty.png")
 
 
-def start(photos: Path, run: Path, *options: str) -> subprocess.Popen[bytes]:
+def start(
+    photos: Path, run: Path, *options: str, cluster: Cluster | None = None
+) -> subprocess.Popen[bytes]:
     """Start a build with a cache and, on Ray, a store of its own."""
     run.mkdir(exist_ok=True)
     surroundings = os.environ | {"VISUAL_SEARCH_CATALOG__CACHE_DIR": str(run / "cache")}
     surroundings.pop("RAY_ADDRESS", None)
     words = ["catalog", "build", str(photos), "--out", str(run / "bundle"), "--model", "embedded"]
+    command = [sys.executable, "-m", "visual_search", *words, "--no-read", "--json", *options]
+    if cluster is not None:
+        surroundings["RAY_ADDRESS"] = cluster.address
+        command = cluster.command(*command)
     with (run / "out").open("wb") as out, (run / "errors").open("wb") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "visual_search", *words, "--no-read", "--json", *options],
+            command,
             stdout=out,
             stderr=errors,
             env=surroundings,
@@ -68,19 +76,6 @@ def wait_for_records(build: subprocess.Popen[bytes], run: Path) -> None:
         time.sleep(0.01)
 
 
-def workers_of(build: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Return the processes of a build that look at photos."""
-    children = psutil.Process(build.pid).children(recursive=True)
-    return [child for child in children if "_Worker" in " ".join(_words(child))]
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
 def check_loopback(build: subprocess.Popen[bytes]) -> None:
     """Check that a build's processes listen on the loopback interface alone."""
     root = psutil.Process(build.pid)
@@ -97,7 +92,7 @@ def worker_killed(photos: Path, run: Path) -> dict[str, Any]:
     build = start(photos, run, *on_ray(run, 2))
     wait_for_records(build, run)
     check_loopback(build)
-    found = workers_of(build)
+    found = workers_of(psutil.Process(build.pid).children(recursive=True))
     if not found:
         raise SystemExit(f"{run.name}: there is no worker to kill")
     found[0].kill()
@@ -120,6 +115,25 @@ def driver_killed(photos: Path, run: Path) -> dict[str, Any]:
     if not 0 < report["reused"] < report["photos"]:
         raise SystemExit(f"{run.name}: {report['reused']} photos were reused")
     return report
+
+
+def two_machines_used(photos: Path, run: Path) -> dict[str, Any]:
+    """Build on two machines."""
+    with two_machines() as cluster:
+        build = start(photos, run, *on_ray(run, 2), cluster=cluster)
+        wait_for_records(build, run)
+        if not all(cluster.workers()):
+            raise SystemExit(f"{run.name}: one of them looks at no photos: {cluster.workers()}")
+        return finish(build, run)
+
+
+def machine_lost(photos: Path, run: Path) -> dict[str, Any]:
+    """Build on two machines, of which one is lost."""
+    with two_machines() as cluster:
+        build = start(photos, run, *on_ray(run, 2), cluster=cluster)
+        wait_for_records(build, run)
+        cluster.lose_machine()
+        return finish(build, run)
 
 
 def compare(first: Path, expected: dict[str, Any], run: Path, report: dict[str, Any]) -> None:
@@ -162,6 +176,8 @@ def main() -> None:
         for name, break_it in (
             ("a worker killed", worker_killed),
             ("the driver killed", driver_killed),
+            ("two machines", two_machines_used),
+            ("a machine lost", machine_lost),
         ):
             run = folder / name
             compare(first, expected, run, break_it(photos, run))
