@@ -21,7 +21,9 @@ from hypothesis import settings
 
 from bench.materials import materials
 from catalog.building.build import build
+from catalog.bundles import validator
 from catalog.bundles.manifest import MANIFEST, describe_files
+from catalog.bundles.validator import Validated
 from catalog.core.locks import locked
 from catalog.core.settings import CatalogSettings
 from catalog.networks.featurizer import Featurizer
@@ -290,6 +292,16 @@ def filled_cache(small_build: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def own_bundle(small_bundle: Path, tmp_path: Path) -> Path:
     """A copy of `small_bundle` to damage."""
     return Path(shutil.copytree(small_bundle, tmp_path / "own.bundle"))
+
+
+@pytest.fixture
+def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the validation in a child process, which other tests are about."""
+
+    def passed(path: Path, bundle: str, engine: str = "auto") -> Validated:
+        return Validated(bundle, engine, cosine=1.0, recall=1.0)
+
+    monkeypatch.setattr(validator, "validate_in_child", passed)
 
 
 @pytest.fixture

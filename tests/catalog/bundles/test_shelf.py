@@ -77,7 +77,7 @@ def test_activation_copies_the_bundle_and_names_it(shelf: Shelf, own_bundle: Pat
     assert verify(active)[1] == done.bundle
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_only_listed_files_are_copied(shelf: Shelf, own_bundle: Path) -> None:
     (own_bundle / "notes.txt").write_text("x")
     (own_bundle / "items.db-wal").write_text("x")
@@ -87,7 +87,7 @@ def test_only_listed_files_are_copied(shelf: Shelf, own_bundle: Path) -> None:
     assert names(active) == names(own_bundle) - {"notes.txt", "items.db-wal"}
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_the_former_bundle_is_the_previous_one(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -100,7 +100,7 @@ def test_the_former_bundle_is_the_previous_one(
     assert second.previous == first
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_activating_again_changes_nothing(shelf: Shelf, small_bundle: Path, newer: Path) -> None:
     first = shelf.activate(small_bundle).bundle
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_activating_again_changes_nothing(shelf: Shelf, small_bundle: Path, newe
     assert names(shelf.versions) == {first, second}
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_damaged_source_leaves_the_active_one(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -175,7 +175,7 @@ def test_other_users_cannot_read_the_state(shelf: Shelf, own_bundle: Path) -> No
         assert file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_version_damaged_on_the_shelf_is_replaced(shelf: Shelf, own_bundle: Path) -> None:
     shelf.activate(own_bundle)
     active = shelf.active()
@@ -205,7 +205,7 @@ def test_what_a_killed_process_left_beside_the_links_is_swept(shelf: Shelf) -> N
     assert not [name for name in names(shelf.folder) if name.startswith(".")]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_shelf_locked_by_another_process_is_an_error(
     shelf: Shelf, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,7 +275,7 @@ def test_a_kill_while_copying_leaves_the_active_one_and_the_next_try_succeeds(
     assert verify(shelf.versions / second)[1] == second
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_shelf_that_cannot_be_written_is_told(small_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ShelfError, match="cannot be written"):
@@ -305,7 +305,7 @@ def test_an_unreadable_edge_state_is_none(tmp_path: Path) -> None:
         assert read_edge_state(tmp_path) is None
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_what_is_being_fetched_is_left_alone(shelf: Shelf, own_bundle: Path) -> None:
     shelf.incoming.mkdir(parents=True)
     (shelf.incoming / f"{'0' * 64}.part").write_bytes(b"half")
@@ -313,14 +313,14 @@ def test_what_is_being_fetched_is_left_alone(shelf: Shelf, own_bundle: Path) -> 
     assert names(shelf.incoming) == {f"{'0' * 64}.part"}
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_leftovers_of_a_copy_are_swept(shelf: Shelf, own_bundle: Path) -> None:
     (shelf.folder / "scratch" / "half").mkdir(parents=True)
     shelf.activate(own_bundle)
     assert names(shelf.folder) == {"active", "lock", "versions"}
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_an_open_bundle_is_not_removed_until_it_is_closed(
     shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path
 ) -> None:
@@ -336,7 +336,7 @@ def test_an_open_bundle_is_not_removed_until_it_is_closed(
     assert first not in names(shelf.versions)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_bundle_that_was_exchanged_while_open_holds_what_it_opened(
     shelf: Shelf, own_bundle: Path
 ) -> None:
@@ -351,7 +351,7 @@ def test_a_bundle_that_was_exchanged_while_open_holds_what_it_opened(
     verify(active)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_bundle_that_is_being_removed_is_not_opened(shelf: Shelf, small_bundle: Path) -> None:
     shelf.activate(small_bundle)
     active = shelf.active()
@@ -362,7 +362,7 @@ def test_a_bundle_that_is_being_removed_is_not_opened(shelf: Shelf, small_bundle
             Bundle.open(active)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_pinned_version_is_not_removed(
     shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path
 ) -> None:
@@ -380,7 +380,7 @@ def test_a_pinned_version_is_not_removed(
     assert first not in names(shelf.versions)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_going_back_keeps_or_drops_what_it_leaves(
     shelf: Shelf, small_bundle: Path, newer: Path
 ) -> None:
@@ -401,7 +401,7 @@ def test_going_back_keeps_or_drops_what_it_leaves(
         shelf.roll_back(keep=True)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_the_state_remembers_releases_of_bundles_on_the_shelf(
     shelf: Shelf, small_bundle: Path
 ) -> None:

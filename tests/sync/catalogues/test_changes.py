@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalog.bundles import validator
 from catalog.bundles.manifest import (
     INDEX,
     LOCAL,
@@ -100,12 +99,6 @@ def first(tmp_path_factory: pytest.TempPathFactory, printed_bundle: Path) -> Fol
 def following(first: Following, tmp_path: Path) -> Following:
     """A copy of it for one test."""
     return first.copy(tmp_path / "world")
-
-
-@pytest.fixture
-def unvalidated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the validation in a child process, which other tests are about."""
-    monkeypatch.setattr(validator, "validate_in_child", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

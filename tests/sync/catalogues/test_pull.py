@@ -130,7 +130,7 @@ def test_the_same_bundle_again_is_a_newer_release_and_nothing_moves(
     assert following.shelf.activation() == before
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
     following: Following, newer: Path
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
     )
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
     done = following.publish(newer, "store-42")
     assert following.device().check().outcome == "up-to-date"
@@ -154,7 +154,7 @@ def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
     assert following.active() == done.bundle
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_an_interrupted_pull_goes_on_and_a_newer_release_keeps_what_it_shares(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -176,7 +176,7 @@ def test_an_interrupted_pull_goes_on_and_a_newer_release_keeps_what_it_shares(
     assert following.incoming() == []
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_stick_installs_with_no_network(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -201,7 +201,7 @@ def test_an_expired_stick_is_refused_with_its_dates(following: Following, newer:
     assert "if that is wrong" in state.clock
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_clock_that_starts_in_1970_installs_and_is_said(
     following: Following, newer: Path
 ) -> None:
@@ -214,7 +214,7 @@ def test_a_clock_that_starts_in_1970_installs_and_is_said(
     assert following.device().check().clock == ""
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_an_older_store_is_refused(following: Following, newer: Path, tmp_path: Path) -> None:
     older = Path(shutil.copytree(following.store, tmp_path / "older"))
     following.publish(newer)
@@ -322,7 +322,7 @@ def test_the_store_answers_and_refuses(
     assert gone.check().outcome == "offline"
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_bundle_larger_than_the_disk_is_refused_before_a_byte(
     following: Following, newer: Path
 ) -> None:
@@ -467,7 +467,7 @@ def test_a_link_in_the_store_leads_nowhere_new(following: Following, newer: Path
 # Going back and staying
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_version_rolled_back_from_is_skipped_until_a_newer_release(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -487,7 +487,7 @@ def test_a_version_rolled_back_from_is_skipped_until_a_newer_release(
     assert following.shelf.state().declined is None
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_the_same_bundle_as_a_newer_release_is_not_skipped(
     following: Following, newer: Path
 ) -> None:
@@ -499,7 +499,7 @@ def test_the_same_bundle_as_a_newer_release_is_not_skipped(
     assert (state.outcome, state.bytes_fetched) == ("installed", 0)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_unpin_returns_to_the_skipped_one_without_fetching(
     following: Following, newer: Path
 ) -> None:
@@ -512,7 +512,7 @@ def test_unpin_returns_to_the_skipped_one_without_fetching(
     assert following.active() == done.bundle
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_pinned_version_stays_until_unpinned(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -562,7 +562,7 @@ def test_only_a_version_on_the_shelf_can_be_pinned(following: Following, wanted:
         following.device().pin(wanted)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_version_that_is_open_is_not_removed(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
@@ -584,7 +584,7 @@ def test_a_version_that_is_open_is_not_removed(
 # What this device mends by itself, or says
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_an_active_version_that_was_damaged_is_mended_with_the_bad_file_alone(
     following: Following,
 ) -> None:
@@ -640,7 +640,7 @@ def test_a_bad_root_is_named_and_does_not_replace_the_good_one(
     assert following.device(root=None).check().outcome == "up-to-date"
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
     following: Following, small_bundle: Path
 ) -> None:
@@ -652,7 +652,7 @@ def test_a_first_bundle_that_edge_cannot_open_is_said_to_stay(
     assert "nothing to go back to, it stays active" in device.state().message
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("unvalidated")
 def test_what_was_activated_by_hand_and_rolled_back_from_comes_with_a_newer_release(
     following: Following, newer: Path
 ) -> None:

@@ -28,8 +28,6 @@ from tests.conftest import Surroundings
 from tests.proofs.damage.run import Written, flip, identity, report, write
 from tests.sync.outbox.test_outbox import documents, put, reports_of
 
-pytestmark = pytest.mark.slow  # many trials
-
 TRIALS = 16
 FRAME = FRAME_HEADER + PAGES[0]
 
@@ -276,6 +274,7 @@ print(length, (peak() - before) * 1024)
 """
 
 
+@pytest.mark.slow
 def test_a_large_damaged_outbox_is_replaced_in_bounded_memory(tmp_path: Path) -> None:
     number, size = 3000, 10_000
     database = OutboxDatabase(tmp_path / FILE)
@@ -294,6 +293,7 @@ def test_a_large_damaged_outbox_is_replaced_in_bounded_memory(tmp_path: Path) ->
     assert taken < 3 * number * size
 
 
+@pytest.mark.slow  # many trials
 @pytest.mark.parametrize("seed", range(TRIALS))
 def test_a_flipped_bit_anywhere(written: Written, tmp_path: Path, seed: int) -> None:
     """Every event is sent, kept or counted; no message is broken JSON; reporting goes on."""
@@ -306,6 +306,7 @@ def log_of(folder: Path) -> Path:
     return database.with_name(f"{database.name}-wal")
 
 
+@pytest.mark.slow
 def test_an_intact_log_is_not_damaged(written: Written) -> None:
     log = read_log((written.folder / FILE).resolve())
     assert not log.is_damaged
@@ -332,6 +333,7 @@ def garble_a_sector(data: bytearray) -> None:
     data[HEADER + 3 * FRAME + 400 : HEADER + 3 * FRAME + 912] = os.urandom(512)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -354,6 +356,7 @@ def test_a_damaged_log_undoes_no_transaction(
     assert trial.counted <= 1 or damage is garble_a_sector
 
 
+@pytest.mark.slow
 def test_an_unfinished_transaction_is_no_damage(written: Written, tmp_path: Path) -> None:
     """A power cut may leave the last one half written; it was never said to be durable."""
     data = Path(shutil.copytree(written.folder, tmp_path / "data", symlinks=True))

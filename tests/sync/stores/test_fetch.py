@@ -28,7 +28,7 @@ from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from tests.support.faulty_proxy import Fault, FaultyProxy
-from tests.support.s3_server import ACCESS, BUCKET, SECRET, S3Server
+from tests.support.s3_server import ACCESS, BUCKET, SECRET
 
 CONTENT = random.Random(4).randbytes(3_000_000)
 STEP = len(CONTENT) // 32  # between two flushes
@@ -47,19 +47,25 @@ def incoming(tmp_path: Path) -> Path:
 
 
 SHARED = f"s3://{BUCKET}/fetch"
+FILE = f"files/{hashlib.sha256(CONTENT).hexdigest()}"
 
 
-@pytest.fixture(scope="module")
-def link(s3_server: S3Server) -> Iterator[tuple[FaultyProxy, Store]]:
+@pytest.fixture(
+    scope="module", params=[pytest.param("whole server", marks=pytest.mark.slow), "in memory"]
+)
+def link(request: pytest.FixtureRequest) -> Iterator[tuple[FaultyProxy, Store]]:
     """A bucket with the file in it, behind a proxy that can fail; a client is slow to make."""
-    key = f"fetch/files/{wanted().sha256}"
-    s3_server.client().put_object(Bucket=BUCKET, Key=key, Body=CONTENT)
-    proxy = FaultyProxy(s3_server.address)
+    in_memory = request.param == "in memory"
+    proxy = FaultyProxy(
+        request.getfixturevalue("small_bucket" if in_memory else "s3_server").address
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        yield proxy, open_store(SHARED, endpoint_url=proxy.address)
+        store = open_store(SHARED, endpoint_url=proxy.address)
+        store.write(FILE, CONTENT)
+        yield proxy, store
     proxy.close()
 
 
@@ -262,7 +268,7 @@ def test_a_store_that_ignores_ranges_sends_all_again(
 @pytest.mark.parametrize("how", ["", "ignore conditions"])
 def test_an_object_that_changes_on_the_way_is_begun_anew(
     fetch: FileFetcher,
-    s3_server: S3Server,
+    store: Store,
     faulty: FaultyProxy,
     how: str,
 ) -> None:
@@ -270,13 +276,12 @@ def test_an_object_that_changes_on_the_way_is_begun_anew(
         fetch.fetch(wanted(), kill_after(1_000_000))
     if how:
         faulty.faults.append(Fault("files/", how))  # type: ignore[arg-type]
-    key = f"fetch/files/{wanted().sha256}"
-    s3_server.client().put_object(Bucket=BUCKET, Key=key, Body=CONTENT[:-1] + b"x")
+    store.write(FILE, CONTENT[:-1] + b"x")
     try:
         with pytest.raises(ForgedError):
             fetch.fetch(wanted())
     finally:
-        s3_server.client().put_object(Bucket=BUCKET, Key=key, Body=CONTENT)
+        store.write(FILE, CONTENT)
     assert fetch.bytes_present(wanted()) == 0
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
@@ -327,6 +332,9 @@ fetcher.fetch(WantedFile(sha256, int(size)), say)
 """
 
 
+@pytest.mark.parametrize(
+    "link", [pytest.param("whole server", marks=pytest.mark.slow)], indirect=True
+)
 def test_kills_lose_few_bytes_and_damage_nothing(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:

@@ -30,6 +30,7 @@ from sync.stores.choice import open_store
 from tests.support.brokers import until
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.s3_server import S3Server
+from tests.support.small_bucket import SmallBucket
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -57,13 +58,13 @@ def rest(body: Body) -> bytes:
 
 
 def test_a_store_in_the_local_network_goes_through_no_proxy(
-    s3_source: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+    s3_source: str, small_bucket: SmallBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, nobody)
-    store = open_store(s3_source, endpoint_url=s3_server.address)
+    store = open_store(s3_source, endpoint_url=small_bucket.address)
     store.write("files/a", CONTENT)
     assert store.head("files/a") is not None
 
@@ -261,19 +262,19 @@ def test_the_wrong_secret_is_refused(
 
 
 def test_credentials_that_are_missing_are_named(
-    s3_server: S3Server, s3_source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    small_bucket: SmallBucket, s3_source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    store = open_store(s3_source, endpoint_url=s3_server.address)
+    store = open_store(s3_source, endpoint_url=small_bucket.address)
     with pytest.raises(StoreRefusedError, match="Unable to locate credentials"):
         store.read("a", 1)
 
 
-def test_a_bucket_that_is_not_there_is_named(s3_server: S3Server, s3_source: str) -> None:
-    store = open_store("s3://nobodys-bucket/x", endpoint_url=s3_server.address)
+def test_a_bucket_that_is_not_there_is_named(small_bucket: SmallBucket, s3_source: str) -> None:
+    store = open_store("s3://nobodys-bucket/x", endpoint_url=small_bucket.address)
     with pytest.raises(NotInStoreError, match="no bucket nobodys-bucket"):
         store.read("a", 1)
 
@@ -384,17 +385,16 @@ def test_a_store_that_ignores_ranges_says_where_it_begins(bad: Store, faulty: Fa
         assert rest(body) == CONTENT
 
 
-@pytest.mark.slow
-def test_every_character_of_a_prefix_counts(s3_server: S3Server, s3_source: str) -> None:
+def test_every_character_of_a_prefix_counts(small_bucket: SmallBucket, s3_source: str) -> None:
     """A ``#`` or ``?`` is none of an address's parts: without it, another place is meant."""
     for prefix in ("a#b", "a?b=c", "a b", "a%20b"):
-        store = open_store(f"{s3_source}/{prefix}", endpoint_url=s3_server.address)
+        store = open_store(f"{s3_source}/{prefix}", endpoint_url=small_bucket.address)
         store.write("files/a", prefix.encode())
     for prefix in ("a#b", "a?b=c", "a b", "a%20b"):
-        store = open_store(f"{s3_source}/{prefix}", endpoint_url=s3_server.address)
+        store = open_store(f"{s3_source}/{prefix}", endpoint_url=small_bucket.address)
         assert store.read("files/a", 100) == prefix.encode()
     with pytest.raises(NotInStoreError):
-        open_store(f"{s3_source}/a", endpoint_url=s3_server.address).read("files/a", 100)
+        open_store(f"{s3_source}/a", endpoint_url=small_bucket.address).read("files/a", 100)
 
 
 def test_every_character_of_a_folder_counts(tmp_path: Path) -> None:
