@@ -24,13 +24,8 @@ from edge.sighting import Image
 from tests.support.browsing import CHROMIUM, FLAGS, SIZES
 from tests.support.page_states import PAGE_STATES
 from tests.support.page_states import walk as walk_page
-from tests.support.staff_sheets import (
-    STAFF_STATES,
-    fresh_device,
-    small_catalogue,
-    walk,
-    walk_setup,
-)
+from tests.support.shop_week import Counter, shop_catalogue
+from tests.support.staff_sheets import STAFF_STATES, fresh_device, walk, walk_setup
 from tests.support.taught_device import taught_device
 from tests.support.web_stand_in import (
     StandInAnnouncement,
@@ -104,9 +99,10 @@ def take_staff(page: Page, catalogue: Path, folder: Path, name: str) -> None:
         shoot(page, folder / state / f"{name}.png")
 
     with tempfile.TemporaryDirectory() as data:
-        with taught_device(catalogue, Path(data, "state")) as device:
+        state = Path(data, "state")
+        with taught_device(catalogue, state, Counter(), keep_looks=True) as device:
             walk(page, device, keep)
-        with fresh_device(Path(data, "fresh")) as address:
+        with fresh_device(catalogue, Path(data, "fresh")) as address:
             walk_setup(page, address, keep)
 
 
@@ -152,7 +148,7 @@ def main() -> None:
     names = [f"{size}-{scheme}-{language}" for scheme, language, size in windows]
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as data:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        catalogue = small_catalogue(Path(data)) if {*wanted} & {*STAFF_STATES} else None
+        catalogue = shop_catalogue(Path(data)) if {*wanted} & {*STAFF_STATES} else None
         for name, (scheme, language, size) in zip(names, windows, strict=True):
             with window(browser, size, scheme, language) as page:
                 if {*wanted} & {*PAGE_STATES}:

@@ -1,32 +1,29 @@
 """What the staff's pages show, in the order in which a person goes through them.
 
-`tests.support.page_sheets` takes the screenshots, of a running device with a catalogue of drawn
-things, and of a fresh device.
+`tests.support.page_sheets` takes the screenshots, of a device that was a week in its shop, and of
+a fresh device.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 from playwright.sync_api import Page
 
-from catalog.building.build import build
-from catalog.networks.featurizer import Featurizer
-from catalog.sources.read import read_source
 from edge.cameras import CameraInfo
 from edge.setup.on_page import PageSetup
 from edge.web.staff.pin import HASH_FILE
-from tests.support.drawing import write_things
-from tests.support.networks import write_featurizer
 from tests.support.served_page import serving
+from tests.support.shop_week import let_a_week_pass
 from tests.support.taught_device import PIN, TaughtDevice
-from tests.support.web_stand_in import StandInDevice
+from tests.support.web_stand_in import CUP, GEAR, SHELL, StandInDevice, draw_scene
 
+ALL_LOADED = "(some) => [...document.querySelectorAll(some)].every((picture) => picture.complete)"
 Shoot = Callable[[str], None]  # takes the screenshot of a state
-THINGS, PHOTOS, NEW = 6, 4, 9
-CARDS = ("looks", "missing", "history", "taught", "settings", "device")
 STAFF_STATES = (
     "staff-first-pin",
     "staff-pin",
@@ -34,23 +31,73 @@ STAFF_STATES = (
     "staff-lesson",
     "staff-named",
     "staff-saved",
-    *(f"staff-{card}" for card in CARDS),
+    "staff-looks",
+    "staff-judging",
+    "staff-missing",
+    "staff-history",
+    "staff-forgetting",
+    "staff-taught",
+    "staff-settings",
+    "staff-changed",
+    "staff-device",
     "staff-log",
     "staff-setup-pin",
     "staff-setup",
+    "staff-setup-more",
+    "staff-setup-done",
 )
-
-
-def small_catalogue(folder: Path) -> Path:
-    """Build a catalogue of a few drawn things, for the staff's device."""
-    source = read_source(write_things(folder / "things", THINGS, PHOTOS)).items
-    network = Featurizer.open(write_featurizer(folder / "network"))
-    build(source, folder / "small.bundle", network, folder / "cache", "Small")
-    return folder / "small.bundle"
 
 
 def walk(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     """Go through the staff's area, from the first PIN to the log."""
+    seen = let_a_week_pass(device)
+    for sighting in seen[:2]:
+        device.appliance.latest.publish(sighting)
+    _enter(page, device, shoot)
+    _teach(page, device, shoot)
+    for sighting in seen[2:]:
+        device.appliance.latest.publish(sighting)
+
+    def show(part: str, place: str = "start") -> None:
+        page.locator(part).evaluate("(part, block) => part.scrollIntoView({block})", place)
+
+    page.locator("#looks-renew").click()
+    page.locator("#missing-renew").click()
+    page.locator("#missing-groups > li").first.wait_for()
+    page.locator("#looks-list .look").nth(7).wait_for()
+    show("#looks")
+    shoot("staff-looks")
+    look = page.locator("#looks-list .look").nth(2)
+    look.locator(".choices .button").nth(-2).click()
+    look.get_by_role("searchbox").fill("cup")
+    look.locator(".offer").first.wait_for()
+    look.evaluate("(part) => part.scrollIntoView()")
+    shoot("staff-judging")
+    for card in ("missing", "history"):
+        show(f"#{card}")
+        shoot(f"staff-{card}")
+    page.locator("#history-forget button").click()
+    show("#history", "end")
+    shoot("staff-forgetting")
+    page.locator("#taught-items button").nth(1).click()
+    show("#taught")
+    shoot("staff-taught")
+    show("#settings")
+    shoot("staff-settings")
+    page.locator("[id='setting-page.name']").fill("Corner shop")
+    page.locator("#settings-save").click()
+    page.locator("#settings-restart button").click()
+    show("#settings", "end")
+    shoot("staff-changed")
+    show("#device")
+    shoot("staff-device")
+    page.locator("#log summary").click()
+    page.locator("#log-lines", has_text="WARNING").wait_for()
+    show("#log", "end")
+    shoot("staff-log")
+
+
+def _enter(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     pin_hash = device.folder / HASH_FILE
     kept = pin_hash.read_bytes()
     pin_hash.unlink()
@@ -66,51 +113,45 @@ def walk(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#pin").fill(PIN)
     page.locator("#enter [type=submit]").click()
     page.locator("#teach-begin").wait_for()
+    page.locator("#looks-list .look").first.wait_for()
     shoot("staff-begin")
-    device.hand.show(NEW)
+
+
+def _teach(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#teach-begin").click()
     for side in range(2):
-        device.hand.show(NEW, side)
+        device.hand.show(SHELL, side)
         page.locator("#views li").nth(side).wait_for()
     shoot("staff-lesson")
-    device.hand.show(NEW, 2)
+    device.hand.show(SHELL, 2)
     page.locator("#views li").nth(2).wait_for()
-    page.locator("#title").fill("thing 0")
+    page.locator("#title").fill("cup")
     page.locator("#offers .offer").first.wait_for()
     page.locator("#naming summary").click()
     page.locator("#naming").scroll_into_view_if_needed()
     shoot("staff-named")
-    page.locator("#title").fill("Yellow egg cup")
+    page.locator("#title").fill("Nautilus shell, polished")
     page.locator("#teach-save").click()
     page.locator("#teach-done").wait_for()
     shoot("staff-saved")
-    device.hand.show(2)
-    page.wait_for_timeout(1000)
-    page.locator("#looks-renew").click()
-    page.locator("#missing-renew").click()
-    page.locator("#history-words").fill("thing")
-    page.locator("#history-words").fill("")
-    page.locator("#looks-list .look").first.wait_for()
-    for card in CARDS:
-        page.locator(f"#{card}").evaluate("(card) => card.scrollIntoView()")
-        shoot(f"staff-{card}")
-    page.locator("#log summary").click()
-    page.locator("#log").evaluate("(card) => card.scrollIntoView({block: 'end'})")
-    shoot("staff-log")
 
 
 @contextmanager
-def fresh_device(folder: Path) -> Iterator[str]:
+def fresh_device(catalogue: Path, folder: Path) -> Iterator[str]:
     """Serve the page of a device without a catalogue and a PIN; gives its address."""
-    folder.mkdir(parents=True)
-    pictures = write_things(folder / "pictures", 1, 1) / "thing-00"
+    names = {"HD Pro Webcam C920": GEAR, "Integrated Camera: Integrated C": CUP}
+    cameras = []
+    for name, thing in names.items():
+        pictures = folder / name
+        pictures.mkdir(parents=True)
+        cv2.imwrite(str(pictures / "0.png"), draw_scene(thing))
+        cameras.append(CameraInfo(str(pictures), name))
+    busy = CameraInfo("/dev/video4", "USB 2.0 Camera", problem="another program uses it")
+    shutil.copytree(catalogue, folder / "media" / "STICK" / catalogue.name)
     file = folder / "visual-search.toml"
     file.write_text(f'[device]\ndata_dir = "{folder / "data"}"\n')
     setup = PageSetup(
-        file,
-        lambda: None,
-        list_all=lambda: [CameraInfo(str(pictures), "A folder of pictures")],
-        sticks=[folder / "media"],
+        file, lambda: None, list_all=lambda: [*cameras, busy], sticks=[folder / "media"]
     )
     device = StandInDevice(lan=True, opened=None)
     with serving(device, state_folder=folder / "data" / "state", setup=setup) as web:
@@ -125,5 +166,16 @@ def walk_setup(page: Page, address: str, shoot: Shoot) -> None:
     page.locator("#pin").fill(PIN)
     page.locator("#enter [type=submit]").click()
     page.locator("#setup").wait_for()
-    page.locator(".cameras img").first.wait_for()
+    page.locator(".cameras input").first.check()
+    page.wait_for_function(ALL_LOADED, arg=".cameras img")
+    page.locator("#brand").scroll_into_view_if_needed()
     shoot("staff-setup")
+    catalogue = page.locator("#catalogue")
+    stick = catalogue.input_value()
+    catalogue.select_option("address")
+    page.locator("#apply").scroll_into_view_if_needed()
+    shoot("staff-setup-more")
+    catalogue.select_option(stick)
+    page.locator("#apply").click()
+    page.locator("#finished").wait_for()
+    shoot("staff-setup-done")

@@ -64,7 +64,7 @@ class Hand:
     def read(self) -> Image:
         if self._gone.wait(0.02):
             raise CameraError("unplugged")
-        noise = np.random.default_rng().integers(0, 2, (SIDE, SIDE, 3), np.uint8)
+        noise = np.random.default_rng().integers(0, 2, self._image.shape, np.uint8)
         return np.asarray(cv2.add(self._image, noise), np.uint8)
 
     def close(self) -> None:
@@ -89,10 +89,12 @@ class TaughtDevice:
 
 
 @contextmanager
-def taught_device(bundle: Path, folder: Path, **settings: object) -> Iterator[TaughtDevice]:
+def taught_device(
+    bundle: Path, folder: Path, hand: Hand | None = None, **settings: object
+) -> Iterator[TaughtDevice]:
     """Run a device with a bundle, whose state is in `folder`; further settings are of `[edge]`."""
     StaffPin(folder).set(PIN, replace=True)
-    hand = Hand()
+    hand = hand or Hand()
     appliance = Appliance(
         EdgeSettings.model_validate({"interval_ms": 20} | settings),
         Bundle.open(bundle),

@@ -155,31 +155,29 @@ export class LivePicture {
   }
 }
 
-// "0.31 0.22 0.2 0.4 looking": left, top, width and height as shares of the picture, and whether
-// the thing is still being looked at or known.
+// "0.31 0.22 0.2 0.4 looking": left, top, width and height as shares of the picture; else "known".
 function parseOutline(words) {
   const [left, top, width, height, stage] = (words ?? "").split(" ");
   if (!stage) return null;
   return { box: [left, top, width, height].map(Number), isLooking: stage === "looking" };
 }
 
-// Four corners around the thing, light below the colour, so that they are seen on any ground.
+// Four corners around the thing, light below the colour to be seen on any ground.
 function drawOutline(context, { box }, colour) {
   const { width, height } = context.canvas;
   const unit = width / 100;
-  const [left, top] = [box[0] * width - 2 * unit, box[1] * height - 2 * unit];
-  const [right, bottom] = [left + box[2] * width + 4 * unit, top + box[3] * height + 4 * unit];
+  const ends = (from, length, size) =>
+    [from * size - 2 * unit, (from + length) * size + 2 * unit].map((end) => Math.min(Math.max(end, unit), size - unit));
+  const [left, right] = ends(box[0], box[2], width);
+  const [top, bottom] = ends(box[1], box[3], height);
   const arm = Math.min(6 * unit, (right - left) / 3, (bottom - top) / 3);
   context.beginPath();
-  for (const [x, y, across, down] of [
-    [left, top, arm, arm],
-    [right, top, -arm, arm],
-    [right, bottom, -arm, -arm],
-    [left, bottom, arm, -arm],
-  ]) {
-    context.moveTo(x + across, y);
-    context.lineTo(x, y);
-    context.lineTo(x, y + down);
+  for (const [x, across] of [[left, arm], [right, -arm]]) {
+    for (const [y, down] of [[top, arm], [bottom, -arm]]) {
+      context.moveTo(x + across, y);
+      context.lineTo(x, y);
+      context.lineTo(x, y + down);
+    }
   }
   context.lineCap = context.lineJoin = "round";
   for (const [thickness, tone] of [[1.6, "#fffc"], [0.9, colour]]) {

@@ -1,6 +1,9 @@
-// Buttons of the staff's area.
+// Buttons of the staff's area, and names between its words.
 
 import { make } from "./dom.js";
+
+const PATIENCE = 10_000; // ms; then a question that nobody answered is taken back
+const OTHER_WAY = document.documentElement.dir === "rtl" ? /[A-Za-z]/ : /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
 export function button(words, act) {
   const made = make("button", "button", words);
@@ -9,28 +12,37 @@ export function button(words, act) {
   return made;
 }
 
-// A button whose second tap acts, because there is no easy way back.
-export function sureButton(words, question, act) {
-  const made = button(words, () => {
-    if (made.classList.contains("strong")) {
+// A button for what cannot be taken back: it looks so, and asks. The second tap acts, but not that of a double tap.
+// `name` is what a screen reader says in place of the words.
+export function sureButton(words, question, act, name = words) {
+  let asking = 0;
+  const made = button(words, ({ detail }) => {
+    if (!asking) {
+      made.textContent = question;
+      made.setAttribute("aria-label", question);
+      made.classList.add("strong");
+      asking = setTimeout(calm, PATIENCE);
+    } else if (detail < 2) {
       calm();
       act();
-      return;
     }
-    made.textContent = question;
-    made.classList.add("strong");
   });
   const calm = () => {
+    clearTimeout(asking);
+    asking = 0;
     made.textContent = words;
+    made.setAttribute("aria-label", name);
     made.classList.remove("strong");
   };
+  made.classList.add("danger");
   made.addEventListener("blur", calm);
+  calm();
   return made;
 }
 
 // An item of a list that a touch chooses, with its photo and title, and perhaps a note.
 export function itemOffer(item, act, ...notes) {
-  const offer = make("button", "offer", make("span", "", item.title), ...notes);
+  const offer = make("button", "offer", make("span", "", isolated(item.title), ...notes));
   offer.type = "button";
   if (item.photo) {
     const picture = make("img");
@@ -40,4 +52,9 @@ export function itemOffer(item, act, ...notes) {
   }
   offer.addEventListener("click", act);
   return make("li", "", offer);
+}
+
+// A name that keeps its own direction beside words that run the other way.
+export function isolated(name) {
+  return OTHER_WAY.test(name) ? `\u2068${name}\u2069` : name;
 }

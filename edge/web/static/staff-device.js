@@ -20,7 +20,10 @@ export class DeviceCard {
     byId("device-done").hidden = true;
     byId("log").open = false;
     clearInterval(this.#timer);
-    if (!entered) return;
+    if (!entered) {
+      for (const words of ["findings", "device-done", "log-lines"]) byId(words).replaceChildren();
+      return;
+    }
     this.#renew();
     this.#timer = setInterval(() => document.hidden || this.#renew(), RENEWED);
   }
@@ -33,6 +36,7 @@ export class DeviceCard {
     } catch (error) {
       found = { findings: [{ subject: "device", state: "wrong", message: error.message, remedy: "" }], actions: {} };
     }
+    if (!this.#link.entered) return;
     const { findings, actions } = found;
     const list = byId("findings");
     findings.forEach((finding, place) => {
@@ -77,7 +81,7 @@ export class DeviceCard {
       const { lines } = await this.#link.ask("GET", "api/staff/log");
       shown.textContent = lines.join("\n");
     } catch (error) {
-      shown.textContent = error.message;
+      if (this.#link.entered) shown.textContent = error.message;
     }
     shown.scrollTop = shown.scrollHeight;
   }

@@ -1,12 +1,13 @@
 // The card of what was seen: filtered, page by page, and as a table.
 
 import { byId, make } from "./dom.js";
-import { button, sureButton } from "./staff-buttons.js";
+import { button, isolated, sureButton } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { lookPicture } from "./staff-missing.js";
 import { clock, say } from "./words.js";
 
 const HISTORY = "api/staff/history";
+const [FIRST, FURTHER] = [10, 50]; // sightings of a page; the cards below the first are to be reached
 const TYPING = 400; // ms without a letter, after which a filter counts
 
 export class HistoryCard {
@@ -31,7 +32,10 @@ export class HistoryCard {
 
   show(entered) {
     byId("history").hidden = !entered;
+    clearTimeout(this.#typing);
+    byId("history-filters").reset();
     if (entered) this.#renew();
+    else this.#clear();
   }
 
   #renew() {
@@ -40,18 +44,27 @@ export class HistoryCard {
     return this.#ask(0);
   }
 
+  #clear() {
+    this.#asked += 1;
+    byId("history-table").removeAttribute("href");
+    byId("history-list").replaceChildren();
+    byId("history-more").hidden = true;
+    byId("history-none").textContent = "";
+  }
+
   async #ask(before) {
     const asked = ++this.#asked;
+    const limit = before ? FURTHER : FIRST;
     const none = byId("history-none");
     try {
-      const { sightings, before: next } = await this.#link.ask("GET", `${HISTORY}?${this.#query()}&before=${before}`);
+      const { sightings, before: next } = await this.#link.ask("GET", `${HISTORY}?${this.#query()}&before=${before}&limit=${limit}`);
       if (asked !== this.#asked) return;
       byId("history-list").append(...sightings.map((entry) => this.#row(entry)));
       this.#before = next;
       byId("history-more").hidden = next === null;
       none.textContent = byId("history-list").children.length ? "" : say("Nothing of that kind was shown.");
     } catch (error) {
-      none.textContent = error.message;
+      if (asked === this.#asked) none.textContent = error.message;
     }
   }
 
@@ -76,7 +89,7 @@ export class HistoryCard {
 
   #row(entry) {
     const { id, answer, sku, title, others, chosen, chosen_title, has_look } = entry;
-    const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).join("; ");
+    const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).map(isolated).join("; ");
     const words = make(
       "div",
       "",
@@ -110,7 +123,7 @@ function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted 
   const told = [clock(Date.parse(at)), ANSWERS[answer]];
   if (code) told.push(say("code {code}", { code }));
   if (unknown_gtin) told.push(say("Product number {gtin}", { gtin: unknown_gtin }));
-  if (chosen) told.push(say("a visitor chose {chosen}", { chosen: chosen_title ?? chosen }));
+  if (chosen) told.push(say("a visitor chose {chosen}", { chosen: isolated(chosen_title ?? chosen) }));
   if (wanted) told.push(say("a visitor asked for it"));
   return told.join(", ");
 }

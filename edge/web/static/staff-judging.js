@@ -1,7 +1,7 @@
 // What staff say about an answer: right, another item (by its name or its code), or none of the catalogue.
 
 import { make, wait } from "./dom.js";
-import { button, itemOffer } from "./staff-buttons.js";
+import { button, isolated, itemOffer } from "./staff-buttons.js";
 import { say } from "./words.js";
 
 const OFFERS = 6; // items with the words that were typed
@@ -14,7 +14,7 @@ export function judgedWords(judged) {
     case "right":
       return say("Right.");
     case "item":
-      return say("It is {title}.", { title: judged.title ?? judged.sku });
+      return say("It is {title}.", { title: isolated(judged.title ?? judged.sku) });
     case "foreign":
       return say("Not ours.");
     default:
@@ -43,15 +43,17 @@ export class Judging {
   // visitor chose; null for none.
   offer(row, answer, toFocus = null) {
     const { named, chosen } = answer;
+    const choices = row.querySelector(".choices");
+    choices.classList.remove("searching");
     const other = button(named ? say("No: another") : say("It is …"), () => this.#search(row, answer));
-    row.querySelector(".choices").replaceChildren(
+    choices.replaceChildren(
       ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }))] : []),
-      ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: chosen.title }), () => this.#name(row, answer, chosen))] : []),
+      ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: isolated(chosen.title) }), () => this.#name(row, answer, chosen))] : []),
       other,
       button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" })),
     );
     if (toFocus === "other") other.focus();
-    if (toFocus === "first") row.querySelector(".choices .button").focus();
+    if (toFocus === "first") choices.querySelector(".button").focus();
   }
 
   // Let the item be found by its name, or by its code before the camera.
@@ -72,7 +74,9 @@ export class Judging {
     read.setAttribute("role", "status");
     const scanned = make("ul", "offers");
     const back = button(say("Cancel"), () => this.offer(row, answer, "other"));
-    row.querySelector(".choices").replaceChildren(field, offers, read, scanned, back);
+    const choices = row.querySelector(".choices");
+    choices.classList.add("searching");
+    choices.replaceChildren(field, offers, read, scanned, back);
     field.focus();
     this.#scan(read, scanned, row, answer);
   }

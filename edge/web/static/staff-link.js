@@ -26,8 +26,9 @@ export class StaffLink {
 
   // The answer to a request as an object; Refused with the device's own sentence where there is one.
   async ask(method, path, content = undefined, patience = PATIENCE) {
+    const token = this.#token;
     const headers = {};
-    if (this.#token) headers["X-Staff-Token"] = this.#token;
+    if (token) headers["X-Staff-Token"] = token;
     if (content !== undefined) headers["Content-Type"] = "application/json";
     let answer, found;
     try {
@@ -42,6 +43,7 @@ export class StaffLink {
     } catch {
       throw new Refused(0, say("The device does not answer. Look whether it is on and in this network."));
     }
+    if (token !== this.#token) throw new Refused(0, ""); // the staff have left meanwhile
     if (answer.ok) return found;
     found = await answer.json().catch(() => found);
     if (answer.status === 401 && this.entered) {
@@ -57,6 +59,11 @@ export class StaffLink {
     if (!this.entered) return;
     const headers = { "X-Staff-Token": this.#token };
     fetch(path, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    this.lose();
+  }
+
+  // Forget the session where the device cannot be told; there it ends by itself.
+  lose() {
     this.#token = null;
     this.onLeft();
   }

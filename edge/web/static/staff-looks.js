@@ -1,6 +1,7 @@
 // The card of the last looks: whether each answer was right, and which item it was.
 
 import { byId, make } from "./dom.js";
+import { isolated } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { clock, say } from "./words.js";
 
@@ -24,7 +25,13 @@ export class LooksCard {
 
   show(entered) {
     byId("looks").hidden = !entered;
-    if (entered) this.renew();
+    if (entered) {
+      this.renew();
+    } else {
+      this.#judged.clear();
+      this.#noted.clear();
+      byId("looks-list").replaceChildren();
+    }
   }
 
   async renew() {
@@ -37,6 +44,7 @@ export class LooksCard {
     } catch (error) {
       byId("looks-none").textContent = error.message;
     }
+    if (!this.#link.entered) return;
     byId("looks-none").hidden = rows.length > 0;
     byId("looks-list").replaceChildren(...rows);
   }
@@ -78,7 +86,7 @@ function chosenItem({ matches, guesses = [] }, noted) {
 }
 
 function answerWords({ verdict, matches }) {
-  const titles = matches.map(({ title }) => title);
+  const titles = matches.map(({ title }) => isolated(title));
   if (verdict === "match") return titles[0];
   return verdict === "one_of" ? say("One of: {titles}", { titles: titles.join("; ") }) : say("Unknown");
 }

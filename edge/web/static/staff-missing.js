@@ -14,6 +14,7 @@ export class MissingCard {
   show(entered) {
     byId("missing").hidden = !entered;
     if (entered) this.#renew();
+    else byId("missing-groups").replaceChildren();
   }
 
   async #renew() {
@@ -25,6 +26,7 @@ export class MissingCard {
     } catch (error) {
       byId("missing-none").textContent = error.message;
     }
+    if (!this.#link.entered) return;
     byId("missing-none").hidden = rows.length > 0;
     byId("missing-groups").replaceChildren(...rows);
   }

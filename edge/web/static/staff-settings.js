@@ -1,6 +1,7 @@
 // The card of the settings that a shop changes.
 
 import { byId, make } from "./dom.js";
+import { sureButton } from "./staff-buttons.js";
 import { say } from "./words.js";
 
 const SETTINGS = "api/staff/settings";
@@ -16,12 +17,20 @@ export class SettingsCard {
       this.#ask("POST", say("Changed."), this.#changes());
     });
     byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", say("The last change is undone.")));
-    byId("settings-restart").addEventListener("click", () => this.#restart());
+    byId("settings-restart").append(sureButton(say("Restart"), say("Restart now"), () => this.#restart()));
   }
 
   show(entered) {
     byId("settings").hidden = !entered;
     if (entered) this.#ask("GET", "");
+    else this.#clear();
+  }
+
+  #clear() {
+    this.#shown = {};
+    byId("settings-fields").replaceChildren();
+    for (const words of ["settings-done", "settings-wrong"]) byId(words).textContent = "";
+    byId("settings-form").title = "";
   }
 
   async #ask(method, done, content = undefined) {
@@ -100,14 +109,20 @@ function field({ name, value, fixed_by }) {
     if (example) input.placeholder = example;
   }
   input.dataset.shown = said(input);
-  const words = make("label", "", label);
-  words.htmlFor = input.id;
-  const row = make("div", "", words, input);
+  const row = make("div", "", ...labelled(label, input));
   if (fixed_by) {
     input.disabled = true;
     row.append(make("p", "soft", say("Set by {what}.", { what: fixed_by })));
   }
   return row;
+}
+
+// A field below its name; one that is ticked before it, and a touch on the name ticks it, too.
+function labelled(label, input) {
+  if (input.type === "checkbox") return [make("label", "tick", input, make("span", "", label))];
+  const words = make("label", "", label);
+  words.htmlFor = input.id;
+  return [words, input];
 }
 
 // What an input says, as a text.

@@ -113,7 +113,7 @@ async function answers() {
 }
 
 byId("catalogue").addEventListener("change", ({ target }) => {
-  for (const row of document.querySelectorAll(".address")) row.hidden = target.value !== "address";
+  for (const row of document.querySelectorAll(".elsewhere")) row.hidden = target.value !== "address";
 });
 
 byId("enter").addEventListener("submit", async (event) => {

@@ -1,7 +1,7 @@
 // The card of what was taught: items and photos of this device's own, which can be removed.
 
 import { byId, make } from "./dom.js";
-import { sureButton } from "./staff-buttons.js";
+import { isolated, sureButton } from "./staff-buttons.js";
 import { say } from "./words.js";
 
 const TAUGHT = "api/staff/taught";
@@ -16,6 +16,7 @@ export class TaughtCard {
   show(entered) {
     byId("taught").hidden = !entered;
     if (entered) this.renew();
+    else byId("taught-items").replaceChildren();
   }
 
   async renew() {
@@ -27,6 +28,7 @@ export class TaughtCard {
     try {
       ({ items } = await this.#link.ask(method, path));
     } catch (error) {
+      if (!this.#link.entered) return;
       byId("taught-none").textContent = error.message;
       byId("taught-none").hidden = false;
       return;
@@ -45,17 +47,16 @@ export class TaughtCard {
       picture.loading = "lazy";
       return picture;
     });
-    const remove = sureButton(say("Remove"), say("Remove for good"), () => {
-      this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
-    });
-    remove.setAttribute("aria-label", say("Remove {title}", { title: item.title }));
+    const act = () => this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
+    const name = say("Remove {title}", { title: item.title });
+    const remove = sureButton(say("Remove"), say("Remove for good"), act, name);
     const words = make("p", "soft", kindWords(is_new, rests));
     return make(
       "li",
       "taught-item",
-      make("div", "", make("h3", "", item.title), words),
-      remove,
+      make("div", "", make("h3", "", isolated(item.title)), words),
       make("div", "pictures", ...pictures),
+      remove,
     );
   }
 }

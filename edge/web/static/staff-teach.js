@@ -46,7 +46,12 @@ export class TeachCard {
 
   show(entered) {
     byId("teach").hidden = !entered;
-    if (!entered) this.#close();
+    if (entered) return;
+    this.#close();
+    byId("naming").reset();
+    this.#choose(null);
+    for (const words of ["teach-done", "step"]) byId(words).textContent = "";
+    byId("teach-done").hidden = true;
   }
 
   async #begin() {
@@ -61,6 +66,7 @@ export class TeachCard {
     this.#choose(null);
     byId("begin").hidden = true;
     byId("lesson").hidden = false;
+    byId("teach").scrollIntoView(); // a small screen holds all of it then
     byId("step").focus();
     this.#picture.start();
     this.#follow(++this.#run);
@@ -204,6 +210,7 @@ export class TeachCard {
   }
 
   #complain(error) {
+    if (!this.#link.entered) return;
     const place = byId("lesson").hidden ? byId("teach-done") : byId("teach-wrong");
     place.textContent = error.message;
     place.hidden = false;

@@ -45,6 +45,7 @@ function show(session) {
   setsPin = !session.pin_set && session.may_set_pin;
   byId("trouble").hidden = true;
   byId("leave").hidden = !entered;
+  byId("ways").hidden = !entered;
   byId("enter").hidden = entered;
   byId("enter-plain").hidden = session.encrypted || location.protocol === "https:";
   byId("enter-title").textContent = setsPin ? say("Choose a PIN") : say("Enter the PIN");
@@ -62,8 +63,18 @@ function stay() {
   if (patience) untouched = setTimeout(leaveAlone, patience);
 }
 
+// Nothing stays on the screen, also where the device does not answer.
+async function signOut() {
+  try {
+    show(await link.session("DELETE", SESSION));
+  } catch (error) {
+    link.lose();
+    complain(error);
+  }
+}
+
 async function leaveAlone() {
-  if (link.entered) await link.session("DELETE", SESSION).then(show, complain);
+  if (link.entered) await signOut();
   if (isOwnScreen) location.assign(byId("brand").firstElementChild.href);
 }
 
@@ -97,7 +108,7 @@ byId("language").addEventListener("change", (event) => {
   location.assign(own);
 });
 
-byId("leave").addEventListener("click", () => link.session("DELETE", SESSION).then(show, complain));
+byId("leave").addEventListener("click", signOut);
 
 for (const sign of ["pointerdown", "keydown", "input"]) document.addEventListener(sign, stay, { passive: true });
 
