@@ -69,9 +69,15 @@ class FreshEntries:
     def __init__(self, file: Path) -> None:
         self._path = file
         self._file = _opened(file)
-        self._content, self._end, self._failed = b"", 0, False
-        self.stream, self._generation = "", 0
+        self.stream = ""
         self._next: int | None = None  # the number of the next event; None where it is not known
+        self._begin(0)
+
+    def _begin(self, generation: int) -> None:
+        self._generation: int = generation
+        self._content: bytes = b""
+        self._end: int = 0
+        self._failed: bool = False
         self.counts = Counter[str]()
         self.events: dict[int, RenderedEvent] = {}
         self.lost: set[int] = set()
@@ -172,10 +178,6 @@ class FreshEntries:
     def _has(self, event: StoredEvent) -> bool:
         own = self.events.get(event.sequence) if event.stream == self.stream else None
         return own is not None and own.id == event.id
-
-    def _begin(self, generation: int) -> None:
-        self._content, self._end, self._failed, self._generation = b"", 0, False, generation
-        self.counts, self.events, self.lost = Counter(), {}, set()
 
     def _take(self, line: Line) -> None:
         if self._next is not None and line.first > self._next:

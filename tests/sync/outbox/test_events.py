@@ -7,6 +7,7 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,39 @@ def test_a_clock_of_1970_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_clock_that_nobody_synchronizes_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_is_synchronized", lambda: False)
     assert not clock.now().trusted
+
+
+@pytest.mark.parametrize(("state", "synchronized"), [(-1, False), (0, True), (4, True), (5, False)])
+def test_the_kernel_says_whether_its_clock_is_synchronized(
+    state: int, synchronized: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = SimpleNamespace(adjtimex=lambda buffer: state)
+    monkeypatch.setattr(clock, "_libc", kernel)
+    monkeypatch.setattr("time.time", lambda: clock.EARLIEST)
+    assert clock.now().trusted is synchronized
+    for impossible in (clock.EARLIEST - 1, clock.LATEST):
+        monkeypatch.setattr("time.time", lambda impossible=impossible: impossible)
+        assert not clock.now().trusted
+
+
+def test_a_text_of_just_the_length_that_is_allowed_is_not_cut() -> None:
+    room = events.MAX_BYTES - events.POSITION_BYTES
+    room -= len(events.render(events.status("started"), "d" * 36, "b" * 36))
+    for length, cut in ((room, room), (room + 1, 400)):
+        said = document(events.status("started", "x" * length))["message"]
+        assert (len(said), said.endswith("…")) == (cut, cut != length)
+    with pytest.raises(EventError, match="5000 are allowed"):
+        events.render(events.status("started"), "d" * 5000, "b" * 36)
+
+
+def test_letters_of_all_languages_take_the_room_that_they_take() -> None:
+    rendered = events.render(events.status("started", "Schäler"), "d" * 36, "b" * 36)
+    assert "Schäler".encode() in rendered
+    assert b"null" not in events.render(
+        Event("heartbeat", Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0)),
+        "d" * 36,
+        "b" * 36,
+    ), "what cannot be measured is left out"
 
 
 def test_ids_are_unique_and_sort_by_time() -> None:

@@ -15,13 +15,18 @@ import pytest
 
 from sync.errors import OutboxError
 from sync.outbox import counting, fresh, rows
+from sync.outbox.clock import Moment
 from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.database_file import FORMATS
 from sync.outbox.events import Event, Sighting, Timings, status
-from sync.outbox.fresh import BLOCK, BYTES, ENDING, FreshEntries, generation_in
+from sync.outbox.fresh import BLOCK, BYTES, ENDING, Entry, FreshEntries, generation_in
+from sync.outbox.fresh_lines import Line
 from sync.outbox.outbox import Outbox
-from sync.outbox.stored import StoredEvent
+from sync.outbox.stored import RenderedEvent, StoredEvent
+from sync.outbox.wal import HEADER
+from sync.outbox.wal_frames import FRAME_HEADER
 from sync.settings import OutboxSettings
+from tests.support.open_files import open_in
 
 WAIT = 30
 
@@ -61,8 +66,12 @@ def as_a_kill_leaves_it(outbox: Outbox, folder: Path) -> Path:
     return folder / FILE
 
 
-def test_an_event_that_was_sent_never_comes_into_the_tables(outbox: Outbox) -> None:
+def test_an_event_that_was_sent_never_comes_into_the_tables(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
     found = put(outbox, 5)
+    assert in_tables(outbox.file) == [], "also not the first one of a process"
+    assert not caplog.records
     outbox.note(sent=4, latencies_s=[0.5])
     outbox.acknowledge(found[:4])
     counters = outbox.counters()
@@ -152,6 +161,8 @@ def test_an_outbox_of_an_earlier_version_has_none(tmp_path: Path) -> None:
     outbox.acknowledge(put(outbox, 3)[:1])
     assert in_tables(outbox.file) == [2, 3]
     assert not lines_of(outbox.file).exists()
+    outbox._nearly_full = outbox.counters().bytes + 0.5
+    assert not outbox.is_nearly_full()
     outbox.close()
 
 
@@ -175,7 +186,9 @@ def test_each_flipped_bit_of_a_line_is_mended(outbox: Outbox, tmp_path: Path, nu
     entries.close()
 
 
-def test_a_lost_line_is_counted_and_the_others_go_on(outbox: Outbox, tmp_path: Path) -> None:
+def test_a_lost_line_is_counted_and_the_others_go_on(
+    outbox: Outbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     put(outbox, 4)
     copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
     data = bytearray(lines_of(copy).read_bytes())
@@ -184,6 +197,7 @@ def test_a_lost_line_is_counted_and_the_others_go_on(outbox: Outbox, tmp_path: P
     lines_of(copy).write_bytes(data)
     again = Outbox(copy, OutboxSettings(), "device-1")
     assert [event.sequence for event in again.oldest(9)][:2] == [3, 4]
+    assert f"{lines_of(copy)}: 2 events are damaged" in caplog.messages
     assert again.counters().dropped == {"damage": 2}
     found = put(again, 1)
     assert again.counters().dropped == {"damage": 2}
@@ -233,9 +247,12 @@ def test_entries_that_an_earlier_version_left_behind_go_with_their_database(
     aside = copy.resolve().with_name(f"{copy.resolve().stem}-damaged.db")
     copy.resolve().rename(aside)
     left = [file.name for file in copy.parent.glob(f"*{ENDING}")]
+    stray = copy.parent / f"outbox-01234567.db{ENDING}"
+    stray.touch()
     with closing(OutboxDatabase(copy)) as database:
         database.read(counting.stream)
     assert Path(f"{aside}{ENDING}").exists()
+    assert stray.exists(), "it is not known to be that of a damaged database"
     assert not (copy.parent / left[0]).exists()
 
 
@@ -301,21 +318,24 @@ def test_a_file_of_the_entries_that_cannot_be_made_is_an_error(
         pytest.raises(OutboxError, match="No space left"),
     ):
         database.write(lambda _: None)
+    assert [file.name for file in tmp_path.iterdir()] == ["outbox.lock"]
 
 
 def test_entries_that_could_not_be_opened_once_are_seen_by_the_next_use(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(outbox, 2)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
 
     def once(file: Path) -> int:
         monkeypatch.undo()
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(fresh, "_opened", once)
-    with closing(OutboxDatabase(outbox.file)) as database:
-        with pytest.raises(OutboxError, match="Too many open files"):
+    with closing(OutboxDatabase(copy)) as database:
+        with pytest.raises(OutboxError, match="Too many open files") as caught:
             database.read(rows.newest_sequence)
+        assert open_in(copy.parent) == ["outbox.lock"], caught
         assert database.read(rows.newest_sequence)[1] == 2
 
 
@@ -337,7 +357,10 @@ def test_missing_entries_are_reported(outbox: Outbox, tmp_path: Path, left: int 
 
 @pytest.mark.parametrize("opened_before", [False, True])
 def test_entries_that_the_disk_cannot_read_are_damage(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, opened_before: bool
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    opened_before: bool,
 ) -> None:
     put(outbox, 1)
     outbox._database.write(lambda _: None)
@@ -356,7 +379,9 @@ def test_entries_that_the_disk_cannot_read_are_damage(
         kept = database.read(lambda found: rows.oldest(found, 9, None)).events
         assert [event.sequence for event in kept] == [1]
         said = database.read(counting.unreported_damage)
+        assert database.read(counting.unreported_drops) == {}, "nobody knows how many"
     assert "its fresh entries cannot be read" in said
+    assert "sync.outbox.rescue" in {record.name for record in caplog.records}
     assert said.endswith("how many were lost cannot be told")
     assert put(outbox, 1)[-1].sequence > 1
 
@@ -471,3 +496,186 @@ def test_a_showing_writes_a_block_for_each_sighting(
     assert len(lengths) == 10 * 5
     assert sum(lengths) <= 10 * 6 * BLOCK
     assert in_tables(outbox.file) == []
+
+
+def entry(number: int, at: float = 5.0, *, trusted: bool = True) -> RenderedEvent:
+    moment = Moment(at, trusted=trusted)
+    return RenderedEvent(f"event {number}", "status", 3, moment, b'{"n":%d}' % number)
+
+
+def stored(number: int, id_: str, stream: str = "ours") -> StoredEvent:
+    return StoredEvent(stream, number, id_, "status", 5.0, 0, b"")
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> Iterator[FreshEntries]:
+    """Those of an outbox whose next event has the number 1."""
+    fresh.make(tmp_path / "lines")
+    with closing(FreshEntries(tmp_path / "lines")) as opened:
+        assert opened.newest == 0
+        opened.read("ours", 0, 1, opened.content())
+        yield opened
+
+
+def take(entries: FreshEntries, *given: Entry) -> None:
+    """Write entries, one line each, and read them."""
+    for one in given:
+        line = entries.line_of(one)
+        assert line
+        entries.append(line)
+        entries.read("ours", 0, 1, entries.content())
+
+
+def test_what_is_older_than_the_days_is_told_by_trusted_clocks(entries: FreshEntries) -> None:
+    now = 100 * rows.DAY_S
+    trusted, untrusted = Moment(now, trusted=True), Moment(now, trusted=False)
+    take(entries, Entry((entry(1, now - 7 * rows.DAY_S), entry(2, 0.0, trusted=False))))
+    assert generation_in(entries._path) == 1
+    assert not entries.has_expired(trusted, 7)
+    assert entries.has_expired(trusted, 6.9)
+    assert not entries.has_expired(untrusted, 6.9)
+
+
+def test_only_what_is_here_is_removed_by_a_line(entries: FreshEntries) -> None:
+    take(entries, Entry((entry(1), entry(2))))
+    for absent in (stored(1, "event 2"), stored(3, "event 3"), stored(1, "event 1", "other")):
+        assert entries.line_of(Entry((), (stored(2, "event 2"), absent))) == b""
+    take(entries, Entry((), (stored(1, "event 1"),)))
+    assert list(entries.events) == [2]
+    assert entries.counts["acknowledged"] == 1
+
+
+def test_a_lost_event_that_was_sent_is_lost_no_more(entries: FreshEntries) -> None:
+    entries._take(Line(1, 3, [entry(3)]))
+    assert entries.lost == {1, 2}
+    entries._take(Line(1, 4, [], [1, 3, 9]))
+    assert (entries.lost, list(entries.events)) == ({2}, [])
+    assert entries.counts["acknowledged"] == 2
+
+
+def test_a_line_has_the_longest_length_and_a_zero_behind_it(
+    entries: FreshEntries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(entries, Entry((entry(1),)))
+    line = entries.line_of(Entry((entry(2),)))
+    for name, length in (("LONGEST", len(line)), ("BYTES", entries._end + len(line) + 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(fresh, name, length)
+            assert entries.line_of(Entry((entry(2),))) == line
+            patch.setattr(fresh, name, length - 1)
+            assert entries.line_of(Entry((entry(2),))) == b""
+
+
+@pytest.mark.parametrize(
+    ("end", "length", "blocks"),
+    [(0, 100, 1), (50, BLOCK - 51, 1), (50, BLOCK - 50, 2), (50, BLOCK, 2), (0, BLOCK, 2)],
+)
+def test_a_line_is_written_with_zeros_to_the_end_of_its_block(
+    entries: FreshEntries, end: int, length: int, blocks: int
+) -> None:
+    """What stands behind it is of another time."""
+    os.pwrite(entries._file, b"x" * BYTES, 0)
+    entries._end = end
+    entries.append(b"a" * length)
+    content = b"x" * end + b"a" * length
+    assert entries.content() == (content.ljust(blocks * BLOCK, b"\0")).ljust(BYTES, b"x")
+
+
+def test_a_line_of_which_a_part_was_written_is_not_durable(
+    entries: FreshEntries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "pwrite", lambda file, data, place: len(data) - 1)
+    with pytest.raises(OSError, match="only a part could be written"):
+        entries.append(b"a line")
+    assert entries.line_of(Entry((entry(1),))) == b"", "all goes to the database now"
+
+
+def test_a_new_file_is_flushed_and_left_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    advised: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(os.fstat(file).st_size))
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, *given: advised.append(given))
+    fresh.make(tmp_path / "lines")
+    assert flushed == [BYTES]
+    assert generation_in(tmp_path / "lines") == 0
+    assert advised == [(0, BYTES, os.POSIX_FADV_RANDOM)], "else the kernel writes more than a block"
+    assert open_in(tmp_path) == []
+
+    def refuse(*_: object) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    with pytest.raises(OSError, match="Invalid argument") as caught:
+        generation_in(tmp_path / "lines")
+    assert open_in(tmp_path) == [], caught
+
+
+def test_a_number_of_a_fresh_event_is_not_used_again(outbox: Outbox) -> None:
+    outbox.acknowledge(put(outbox, 3))
+    outbox._database.write(lambda _: None)
+    assert in_tables(outbox.file) == []
+    assert [event.sequence for event in put(outbox, 1)] == [4]
+
+
+@pytest.mark.parametrize("taken_in", [None, 0])
+def test_a_flipped_bit_hides_no_first_generation(
+    outbox: Outbox, tmp_path: Path, taken_in: int | None
+) -> None:
+    put(outbox, 1)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed").resolve()
+    data = bytearray(lines_of(copy).read_bytes())
+    data[60] ^= 1
+    lines_of(copy).write_bytes(data)
+    found, lost = fresh.not_taken_in(copy, 0, taken_in)
+    assert (len(found), lost) == (1, 0)
+
+
+def test_fresh_entries_of_another_time_are_damage(outbox: Outbox, tmp_path: Path) -> None:
+    """The database is an older one than they."""
+    put(outbox, 1)
+    outbox._database.write(lambda _: None)
+    put(outbox, 1)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    with closing(sqlite3.connect(copy)) as database, database:
+        database.execute("UPDATE counters SET value = 0 WHERE name LIKE 'taken_in%'")
+    with closing(OutboxDatabase(copy)) as opened:
+        said = opened.read(counting.unreported_damage)
+    assert said.startswith("its fresh entries are those of another time")
+
+
+def test_a_flipped_bit_in_the_log_undoes_no_transaction(outbox: Outbox, tmp_path: Path) -> None:
+    found = [event.id for event in put(outbox, 3)]
+    outbox._database.write(lambda _: None)
+    copy = as_a_kill_leaves_it(outbox, tmp_path / "killed")
+    log = Path(f"{copy.resolve()}-wal")
+    data = bytearray(log.read_bytes())
+    data[HEADER + FRAME_HEADER + 100] ^= 1
+    log.write_bytes(data)
+    with closing(OutboxDatabase(copy)) as opened:
+        events = opened.read(lambda found: rows.oldest(found, 9, None)).events
+        said = opened.read(counting.unreported_damage)
+    assert [event.id for event in events] == found
+    assert said.startswith("its write-ahead log is damaged")
+
+
+def test_an_outbox_is_nearly_full_with_its_fresh_events(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outbox._nearly_full == pytest.approx(0.8e6 * OutboxSettings().max_mb, abs=0.5)
+    put(outbox, 2)
+    outbox._database.write(lambda _: None)
+    put(outbox, 2)
+    outbox._nearly_full = outbox.counters().bytes
+    assert outbox.is_nearly_full()
+    outbox._nearly_full += 0.5
+    assert not outbox.is_nearly_full()
+
+    def fail(*_: object) -> None:
+        raise OutboxError("the disk does not answer")
+
+    monkeypatch.setattr(outbox._database, "look", fail)
+    assert not outbox.is_nearly_full()
+    assert not outbox._has_new_events()
+    monkeypatch.undo()

@@ -112,6 +112,8 @@ def test_a_number_is_finite_and_not_negative() -> None:
         ("INSERT INTO counters VALUES ('last_error', 'no answer')", ""),
         ("INSERT INTO counters VALUES ('last_error', 3)", "a counter is no number"),
         ("INSERT INTO counters VALUES ('sent', 'three')", "a counter is no number"),
+        ("INSERT INTO counters VALUES ('taken_in', 1)", "does not know which entries it has taken"),
+        ("INSERT INTO counters VALUES ('taken_in', 1), ('taken_in_again', 1)", ""),
         ("INSERT INTO drops VALUES ('space', 'status', 1, 1)", ""),
         ("INSERT INTO drops VALUES ('space', 'status', 1, 2)", "a count of dropped events"),
         ("DELETE FROM about", "has lost its id"),

@@ -492,7 +492,6 @@ def test_a_deleted_file_is_made_anew(outbox: Outbox, file: Path) -> None:
     assert [document["message"] for document in documents(outbox)] == ["after it"]
 
 
-@pytest.mark.slow
 def test_damaged_files_do_not_pile_up(file: Path) -> None:
     for _ in range(4):
         outbox = Outbox(file, OutboxSettings(), "device-1")

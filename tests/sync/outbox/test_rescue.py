@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -126,9 +127,64 @@ def test_lost_events_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
             assert counters.dropped == {"damage": drops, "space": 2}
             assert counting.unreported_drops(new)["damage", UNKNOWN_KIND] == drops
             assert (counters.length, counters.aside) == (int(copied), aside)
+    monkeypatch.setattr(rescue, "_fresh", lambda *_: ([event(5), event(6)], 1, True))
+    for copied, kept, lost in ((True, 3, 4), (False, 0, 7)):
+        with outbox() as new:
+            said = rescue.rescue(None, new, "", copied=copied)  # type: ignore[arg-type]
+            assert said == f"{kept} events of the old one were carried over, {lost} were lost"
     found.counted = found.indexed = None
+    monkeypatch.setattr(rescue, "_fresh", lambda *_: ([], 0, True))
     with outbox() as new:
         said = rescue.rescue(None, new, "")  # type: ignore[arg-type]
         assert (
             said == "1 events of the old one were carried over; how many were lost cannot be told"
         )
+
+
+WHOLE = _Findings({1: event(1), 2: event(2)}, rows=2, counted=2, indexed=2)
+HALF = _Findings({1: event(1)}, rows=1, counted=2, indexed=2)
+ASIDE = _Findings({1: event(1)}, rows=1, counted=2, aside=[("status", 1.0, "refused", b"x")])
+
+
+@pytest.mark.parametrize(
+    ("fits", "found", "best", "tries"),
+    [
+        (True, [WHOLE, HALF], WHOLE, 1),
+        (True, [HALF, WHOLE], WHOLE, 2),
+        (True, [HALF, ASIDE], ASIDE, 2),
+        (True, [ASIDE, HALF], ASIDE, 2),
+        (False, [HALF, WHOLE], HALF, 1),
+        (True, [None, HALF], HALF, 2),
+        (True, [None, None], _Findings(), 2),
+    ],
+)
+def test_a_new_first_page_is_tried_where_it_can_bring_more(
+    fits: bool,
+    found: list[_Findings | None],
+    best: _Findings,
+    tries: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = list(found)
+
+    def read(old: sqlite3.Connection) -> _Findings:
+        if (findings := left.pop(0)) is None:
+            raise sqlite3.DatabaseError("malformed")
+        return findings
+
+    monkeypatch.setattr(rescue, "open_image", lambda *_: sqlite3.connect(":memory:"))
+    monkeypatch.setattr(rescue, "fits_into_memory", lambda _: fits)
+    monkeypatch.setattr(rescue, "_read", read)
+    assert rescue._read_best(Path("damaged.db"), "") == best
+    assert len(found) - len(left) == tries
+
+
+@pytest.mark.parametrize(
+    ("stored", "number"),
+    [("0", 0), ("1 << 40", 1 << 40), ("(1 << 40) + 1", None), ("-1", None), ("1.5", None),
+     ("'1'", None), ("NULL", None)],
+)  # fmt: skip
+def test_a_number_that_no_outbox_counts_to_is_none(stored: str, number: int | None) -> None:
+    with outbox() as old:
+        assert rescue._number(old, f"SELECT {stored}") == number
+        assert rescue._number(old, f"SELECT {stored} FROM events") is None, "there is no row"

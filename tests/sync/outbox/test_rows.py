@@ -19,6 +19,7 @@ from sync.outbox.kinds import PRIORITY, Kind
 from sync.outbox.packing import packed
 from sync.outbox.rows import DAY_S, PACKED, SHRINK_TO
 from sync.outbox.stored import ROW_BYTES, RenderedEvent, StoredEvent
+from sync.outbox.writer import REPORT_DROPS_S, _may_report_drops
 
 STREAM = "0d7a9f2e-58c1-4d39-9c43-2f6f0a1b5c7e"
 
@@ -111,11 +112,15 @@ def test_what_is_older_than_the_days_goes_and_what_is_as_old_stays() -> None:
         event(2, at=now - 7 * DAY_S),
         event(3, at=0.0, trusted=False),
     ]
+    trusted, untrusted = Moment(now, trusted=True), Moment(now, trusted=False)
     with outbox(*events) as database:
-        rows.expire(database, Moment(now, trusted=False), 7)
+        assert not rows.has_expired(database, untrusted, 7)
+        rows.expire(database, untrusted, 7)
         assert left(database) == [1, 2, 3]
-        rows.expire(database, Moment(now, trusted=True), 7)
+        assert rows.has_expired(database, trusted, 7)
+        rows.expire(database, trusted, 7)
         assert left(database) == [2, 3]
+        assert not rows.has_expired(database, trusted, 7)
         assert counting.unreported_drops(database) == {("age", "sighting"): 1}
 
 
@@ -163,6 +168,27 @@ def test_an_outbox_that_never_had_an_event_begins_at_0() -> None:
         assert counting.counter(database, "sent") == 0
 
 
+def test_a_number_that_was_given_out_is_not_given_out_again() -> None:
+    numbers = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+    with outbox() as database:  # whose one event was removed before it came into the table
+        rows.raise_newest_sequence(database, 1)
+        assert database.execute(numbers).fetchall() == [(1,)]
+        rows.append(database, [event(2)])
+        for number in (7, 3):
+            rows.raise_newest_sequence(database, number)
+            assert database.execute(numbers).fetchall() == [(7,)]
+        rows.append(database, [event(8)])
+        assert left(database) == [2, 8]
+
+
+def test_the_oldest_event_may_be_a_fresh_one() -> None:
+    now, newer = Moment(100.0, trusted=True), Moment(70.0, trusted=True)
+    with outbox() as database:
+        assert counting.counters(database, now, newer=newer).oldest_s == 30.0
+        rows.append(database, [event(1, at=40.0)])
+        assert counting.counters(database, now, newer=newer).oldest_s == 60.0
+
+
 def test_events_of_another_stream_are_left_alone() -> None:
     """An outbox that was replaced numbers its events anew."""
     with outbox(event(1), event(2)) as database:
@@ -194,12 +220,25 @@ def test_drops_are_reported_once_and_counted_for_ever() -> None:
         counting.count_drops(database, {("space", "status"): 2, ("age", "sighting"): 1})
         expected = {("space", "status"): 2, ("age", "sighting"): 1}
         assert counting.unreported_drops(database) == expected
+        assert _may_report_drops(database)
         counting.mark_drops_reported(database)
+        assert not _may_report_drops(database), "reports must not fill the outbox"
         assert counting.unreported_drops(database) == {}
         counting.count_drops(database, {("space", "status"): 3})
         assert counting.unreported_drops(database) == {("space", "status"): 3}
         counters = counting.counters(database, Moment(9.0, trusted=True))
         assert counters.dropped == {"space": 5, "age": 1}
+
+
+@pytest.mark.parametrize("passed", [-REPORT_DROPS_S, REPORT_DROPS_S])
+def test_drops_are_reported_again_after_minutes_whichever_way_the_clock_went(
+    passed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with outbox() as database:
+        counting.put_counter(database, "drops_told_at", 5000.0)
+        for now, may in ((5000.0 + passed, True), (5000.0 + 0.99 * passed, False)):
+            monkeypatch.setattr("time.time", lambda now=now: now)
+            assert _may_report_drops(database) is may
 
 
 @pytest.mark.parametrize(
@@ -241,6 +280,8 @@ def test_a_damaged_row_is_set_aside_unpacked_where_it_can_be_unpacked() -> None:
     with outbox() as database:
         database.execute(f"PRAGMA user_version = {PACKED}")
         rows.append(database, events)
+        stored = database.execute("SELECT payload FROM events ORDER BY sequence").fetchall()
+        assert stored == [(packed(row.payload),) for row in events]
         database.execute("UPDATE events SET kind = 'statue' WHERE sequence = 1")
         database.execute("UPDATE events SET payload = ? WHERE sequence = 2", (cut,))
         rows.set_damaged_aside(database, rows.oldest(database, 9, None).damaged)

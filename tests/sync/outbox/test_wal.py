@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.outbox.image import PAGE_SIZE, open_image, page_size
+from sync.outbox.image import PAGE_SIZE, fits_into_memory, open_image, page_size
 from sync.outbox.wal import HEADER, PAGES, VERSION, WriteAheadLog, read_log
 from sync.outbox.wal_frames import FRAME_HEADER, Frames
 
@@ -228,6 +228,37 @@ def test_a_torn_last_transaction_was_never_committed(database: Path, page: int) 
     log = read_log(database)
     assert not log.is_damaged
     assert values(database) == [f"{number}" * 50 for number in range(COMMITS - 2)]
+
+
+def test_the_log_says_how_large_a_page_is(tmp_path: Path) -> None:
+    for said in (0, 4096):
+        data = bytearray(4096)
+        data[PAGE_SIZE] = said.to_bytes(2, "big")
+        assert page_size(data, WriteAheadLog({}, is_damaged=False, page_size=1024)) == 1024
+
+
+def test_what_is_as_large_as_may_be_is_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(bytes(100))
+    for most, fits in ((100, True), (99, False)):
+        monkeypatch.setattr("sync.outbox.image.MAX_BYTES", most)
+        assert fits_into_memory(tmp_path / "file") is fits
+
+
+@pytest.mark.parametrize("page", PAGES[:1], indirect=True)
+@pytest.mark.parametrize(("commits", "damaged"), [(1, False), (2, True)])
+def test_one_commit_behind_the_end_of_the_log_is_stale_and_more_are_damage(
+    database: Path, page: int, commits: int, damaged: bool
+) -> None:
+    """A killed process may leave one; a garbled frame cuts off all that come behind it."""
+    data = bytearray(log_of(database).read_bytes())
+    frames = Frames(bytearray(data))
+    first = frames.commits[-1 - commits] + 1  # the first frame of those transactions
+    place = begin(first, page) + FRAME_HEADER
+    data[place : place + 64] = bytes(64)
+    log_of(database).write_bytes(data)
+    assert read_log(database).is_damaged is damaged
 
 
 def test_the_size_of_a_page_is_found_where_the_header_lost_it(tmp_path: Path, page: int) -> None:

@@ -18,9 +18,10 @@ from sync.outbox import counting, rows
 from sync.outbox.counters import opened
 from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.events import _cut, _shorter, status
-from sync.outbox.outbox import POLL_S, Outbox
+from sync.outbox.outbox import MAX_PENDING_S, POLL_S, Outbox
 from sync.outbox.writer import Writer
 from sync.settings import OutboxSettings
+from tests.support.open_files import open_in
 
 WAIT = 30
 
@@ -74,6 +75,22 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
     assert said == ["events cannot be written: the disk is full", "events can be written again"] * 2
 
 
+def test_nothing_runs_while_there_is_nothing_to_write(outbox: Outbox) -> None:
+    """Each turn of the thread is counted, also one without an event."""
+    for turns in (1, 2, 3):
+        assert outbox.put(status("started")).wait(WAIT)
+        assert turns <= outbox._writer.commits <= turns + 1  # and one for old events
+
+
+def test_closing_leaves_no_file_open(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device")
+    assert outbox.put(status("started")).wait(WAIT)
+    assert outbox.counters().length == len(outbox.oldest(9)) == 1
+    assert open_in(tmp_path)
+    outbox.close()
+    assert open_in(tmp_path) == []
+
+
 def test_a_process_need_not_close_its_outbox_to_end(outbox: Outbox) -> None:
     assert outbox._writer._thread.daemon
 
@@ -90,9 +107,9 @@ def test_the_limit_is_in_millions_of_bytes(tmp_path: Path, monkeypatch: pytest.M
 
 def test_events_that_were_dropped_before_they_came_are_counted(outbox: Outbox) -> None:
     writer = outbox._writer
-    writer.count_drop("sighting")
-    writer.count_drop("sighting")
-    assert writer.state()[1] == {"memory": 2}
+    outbox.dropped("sighting")
+    outbox.dropped("sighting")
+    assert writer.state()[1] == outbox.counters().dropped == {"memory": 2}
     assert outbox.put(status("started")).wait(WAIT)
     assert outbox.counters().dropped == {"memory": 2}
     assert writer.state()[1] == {}
@@ -193,6 +210,45 @@ def test_what_could_not_be_counted_is_counted_later(
     counters = outbox.counters()
     assert (counters.sent, counters.offline_s, counters.last_error) == (3, 1.5, "no answer")
     assert (counters.latency_s, counters.latencies) == (0.75, 2)
+
+
+def test_counts_wait_for_a_transaction_and_no_longer_than_ten_minutes(outbox: Outbox) -> None:
+    """Each one wears the memory card."""
+    outbox.note(sent=1)
+    assert outbox.counters().sent == 0
+    outbox._pending.since -= MAX_PENDING_S
+    outbox.note(sent=2)
+    assert outbox.counters().sent == 3
+    outbox.note(sent=4)
+    assert outbox.counters().sent == 3, "they wait anew"
+
+
+def test_only_another_error_is_written_at_once(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(outbox, "_write_pending", lambda: written.append(outbox._pending.error))
+    for error in ("no answer", "no answer", "no network", "no network"):
+        outbox.note(error=error)
+    assert written == ["no answer", "no network"]
+    outbox._pending.since -= MAX_PENDING_S
+    outbox.note(error="no network")
+    assert written == ["no answer", "no network", "no network"]
+
+
+def test_a_disk_that_is_full_at_the_end_is_said_and_all_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(work: object) -> None:
+        raise OutboxError("the disk is full")
+
+    outbox = Outbox(tmp_path / FILE, OutboxSettings(), "device")
+    assert outbox.put(status("started")).wait(WAIT)
+    assert len(outbox.oldest(9)) == 1
+    monkeypatch.setattr(outbox._database, "write", full)
+    outbox.close()
+    assert "the disk is full" in caplog.messages
+    assert open_in(tmp_path) == []
 
 
 def test_an_error_that_came_meanwhile_is_the_newest(
