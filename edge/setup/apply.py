@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 import shutil
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import segno
@@ -19,7 +20,12 @@ from sync.settings import ProvisioningSettings
 
 KIOSK_FILE = "kiosk.env"  # beside the settings; the kiosk's unit reads it
 OWN_FOLDER = "visual-search"  # the name of a settings' folder in which all is this program's
-KEPT_BY_CLONES = ("shelf", "software", "trust")  # of the data folder; all else is one device's own
+KEPT_BY_CLONES = ("shelf", "software", "trust")  # of the data folder
+# What in the data folder is one device's own. All else may be its owner's: photos, or a catalogue.
+OWN_PARTS = (
+    "device-id identity state tls doctor label.html demo root.json "
+    "outbox.* outbox-*.db outbox-*.db-* reports shared sharing-key.pem"
+).split()
 
 
 def apply(answers: Answers, settings_file: Path) -> str:
@@ -113,7 +119,8 @@ def check_sealable(device: DeviceSettings, provisioning: ProvisioningSettings) -
 
     Raises:
         ContentError: The settings name a certificate, a thing or a serial number, which every
-            clone would share, or a claim that is gone, or the data folder is not this program's.
+            clone would share, or a claim that is gone, or the data folder is not this program's,
+            or holds what is not.
         ShelfError: The data folder cannot be read.
     """
     for value, key in (
@@ -139,6 +146,12 @@ def check_sealable(device: DeviceSettings, provisioning: ProvisioningSettings) -
             f"{folder} holds neither a device-id nor a shelf, so it may not be "
             "visual-search's, and nothing is removed; look at [device] data_dir"
         )
+    others = [path.name for path in _own_parts(device) if not _is_own_part(path)]
+    if others:
+        raise ContentError(
+            f"{folder} also holds {', '.join(others)}, which visual-search does not know, and "
+            "nothing is removed; move that to another folder, or remove it"
+        )
 
 
 def _own_parts(device: DeviceSettings) -> list[Path]:
@@ -148,6 +161,10 @@ def _own_parts(device: DeviceSettings) -> list[Path]:
     except OSError as error:
         raise ShelfError(f"{device.folder}: cannot be read: {error}") from error
     return [path for path in found if path.name not in KEPT_BY_CLONES]
+
+
+def _is_own_part(path: Path) -> bool:
+    return any(fnmatchcase(path.name, pattern) for pattern in OWN_PARTS)
 
 
 def seal(device: DeviceSettings, provisioning: ProvisioningSettings | None = None) -> list[str]:

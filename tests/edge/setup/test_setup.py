@@ -270,6 +270,16 @@ def test_a_sealed_device_has_no_identity(tmp_path: Path) -> None:
     assert device_id(device.folder) != first
 
 
+def test_sealing_leaves_photos_and_catalogues_of_the_owner_alone(tmp_path: Path) -> None:
+    device = DeviceSettings(data_dir=tmp_path / "data")
+    device_id(device.folder)
+    for name in ("photos", "shop.bundle"):
+        (device.folder / name).mkdir()
+    with pytest.raises(VisualSearchError, match=r"also holds photos, shop\.bundle, which"):
+        seal(device)
+    assert sorted(os.listdir(device.folder)) == ["device-id", "photos", "shop.bundle"]
+
+
 def test_a_device_with_a_certificate_is_not_sealed(tmp_path: Path) -> None:
     device = DeviceSettings(data_dir=tmp_path, certificate=Path("x.pem"), private_key=Path("x"))
     device_id(device.folder)
