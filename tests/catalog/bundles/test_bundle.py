@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from catalog.bundles import contents
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import (
     INDEX,
@@ -34,6 +36,7 @@ from catalog.core.errors import BundleError
 from catalog.core.photos import encode_jpeg
 from tests.conftest import PHOTOS, THINGS, sign_again
 from tests.support.drawing import draw_thing
+from tests.support.open_files import open_in
 
 HELD = (
     "vectors.npy",
@@ -433,3 +436,16 @@ def test_what_most_photos_show_tells_whether_things_are_alone(
                 lambda number, own=own, usual=photos[first]: own.get(number, usual),
             )
             assert bundle.shows_things_alone is expected
+
+
+def test_what_is_closed_or_refused_has_no_file_open(own_bundle: Path) -> None:
+    with Bundle.open(own_bundle):
+        assert open_in(own_bundle)
+    assert open_in(own_bundle) == []
+    with (own_bundle / MANIFEST).open("rb") as manifest:
+        fcntl.flock(manifest, fcntl.LOCK_EX)
+        with pytest.raises(BundleError, match="is being removed from the shelf") as caught:
+            Bundle.open(own_bundle, verified=True)
+        assert open_in(own_bundle) == [MANIFEST], caught
+    with pytest.raises(BundleError, match=r"manifest\.json: cannot be opened"):
+        contents._lock(own_bundle / "absent" / MANIFEST)

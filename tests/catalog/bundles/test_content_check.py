@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from catalog.bundles import content_check
 from catalog.bundles.bundle import Bundle
-from catalog.bundles.content_check import LONGEST_ITEM, _is_usable, _sample, check_content
-from catalog.bundles.items import Item
+from catalog.bundles.content_check import (
+    LARGEST_SIDE,
+    LONGEST_ITEM,
+    _check_items,
+    _check_photos,
+    _check_searches,
+    _is_usable,
+    _sample,
+    check_content,
+)
+from catalog.bundles.items import Item, Photo
 from catalog.bundles.validator import validate
 from catalog.core.errors import BundleError
 from tests.conftest import sign_again
@@ -121,3 +134,93 @@ def test_a_network_with_names_that_are_no_text_is_refused(
 def test_a_sample_has_the_first_and_the_last() -> None:
     assert _sample(range(3), 4) == [0, 1, 2]
     assert _sample(range(1000), 4) == [0, 333, 666, 999]
+
+
+def holding(*found: Item | Exception, photos: Sequence[Photo] = ()) -> Bundle:
+    """A bundle of which only items and photos are read."""
+
+    def all_items() -> Iterator[Item]:
+        for item in found:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    items = SimpleNamespace(all_items=all_items, all_photos=lambda: iter(photos))
+    return cast(Bundle, SimpleNamespace(path=Path("shop"), items=items))
+
+
+def photo(number: int, sku: str = "A", width: object = 1, height: object = 1) -> Photo:
+    return Photo(number, sku, "a.jpg", cast(int, width), cast(int, height), "")
+
+
+@pytest.mark.parametrize(
+    ("item", "usable"),
+    [
+        (Item("A", ""), True),
+        (Item("", "A title"), False),
+        (Item("A", cast(str, 5)), False),
+        (Item("A", "t", attributes=cast(dict[str, str], [])), False),
+        (Item("A", "t", attributes=cast(dict[str, str], {"a": 3})), False),
+        (Item("A", "t", attributes=cast(dict[str, str], {3: "a"})), False),
+    ],
+)
+def test_an_item_has_a_sku_and_texts(item: Item, usable: bool) -> None:
+    assert bool(_is_usable(item)) is usable
+    if not usable:
+        with pytest.raises(BundleError, match="cannot be shown"):
+            _check_items(holding(Item("B", "t"), item))
+
+
+def test_a_long_sku_is_named_by_its_beginning() -> None:
+    long = Item("x" * 150, "t")
+    named = "'" + "x" * 100 + "'"
+    with pytest.raises(BundleError, match=f"item {named} cannot be shown"):
+        _check_items(holding(replace(long, title=cast(str, 5))))
+    with pytest.raises(BundleError, match=f"the item after {named}: its attributes"):
+        _check_items(holding(Item("A", "t"), long, ValueError("no JSON")))
+    with pytest.raises(BundleError, match="the first item: its attributes cannot be read"):
+        _check_items(holding(RecursionError()))
+    with pytest.raises(BundleError, match=f"item {named} has no photo, and no title or code"):
+        _check_photos(holding(), [Item("x" * 150, "x" * 150)])
+
+
+def test_each_photo_is_that_of_an_item_and_has_sides() -> None:
+    shown, readable = Item("A", "A"), Item("B", "A title of its own")
+    good = [photo(0), photo(1, width=LARGEST_SIDE), photo(2, height=LARGEST_SIDE)]
+    _check_photos(holding(photos=good), [shown, readable])
+    for bad in (photo(4), photo(2), photo(3, "C")):
+        with pytest.raises(BundleError, match="photo 3 belongs to no item"):
+            _check_photos(holding(photos=[*good, bad]), [shown, readable])
+    for side in (0, -1, LARGEST_SIDE + 1, 1.5, "5", None):
+        for wrong in (photo(3, width=side), photo(3, height=side)):
+            with pytest.raises(BundleError, match="photo 3 has an impossible size"):
+                _check_photos(holding(photos=[*good, wrong]), [shown, readable])
+
+
+def test_a_thumbnail_may_have_the_most_bytes(
+    small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Bundle.open(small_bundle) as bundle:
+        largest = max(len(bundle.thumbnail(number) or b"") for number in range(24))
+        monkeypatch.setattr(content_check, "LARGEST_THUMBNAIL", largest)
+        check_content(bundle)
+        monkeypatch.setattr(content_check, "LARGEST_THUMBNAIL", largest - 1)
+        with pytest.raises(BundleError, match="has no thumbnail of a usable size"):
+            check_content(bundle)
+
+
+@pytest.mark.parametrize(("known", "of", "said"), [(3, 6, ""), (2, 6, "finds 2 of 6"), (0, 0, "")])
+def test_text_search_finds_half_of_the_titles(known: int, of: int, said: str) -> None:
+    named = [Item(str(number), f"title {number}") for number in range(of)]
+    found = [item.title for item in named[:known]]
+    bundle = SimpleNamespace(
+        path="shop",
+        items=SimpleNamespace(with_code=lambda codes: []),
+        find=lambda title, count: [title] * (title in found),
+    )
+    signs = [Item("s", "+++")] * 50  # of which no search is asked
+    if said:
+        with pytest.raises(BundleError, match=said):
+            _check_searches(cast(Bundle, bundle), [*named, *signs])
+    else:
+        _check_searches(cast(Bundle, bundle), [*named, *signs])
