@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy
 import pytest
 
 DEVICE = Path(__file__).parents[2] / "device"
+ARCHITECTURE = subprocess.run(
+    ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
+).stdout.strip()
 ARGUMENTS = '#!/bin/sh\nprintf "%s " "$0" "$@"\n'
 
 
@@ -142,6 +146,83 @@ def test_a_stick_without_a_fitting_package_is_named(
     )
     assert done.returncode == 1
     assert message in done.stderr
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Path:
+    """A stick with a package that needs Python, and a Debian in which only bash is installed."""
+    (tmp_path / "os-release").write_text('VERSION_ID="99"\n')
+    text = (DEVICE / "install").read_text().replace("/etc/os-release", str(tmp_path / "os-release"))
+    folder = tmp_path / "my stick"
+    script(folder / "install", text)
+    (folder / "debian").mkdir()
+    needs = (
+        "python9 (>= 9.1), bash:any (>= 1), nano | bash, shell-of-some-kind, libbash (>= 2) | sh"
+    )
+    deb(folder / f"visual-search_1+deb99_{ARCHITECTURE}.deb", needs)
+    (tmp_path / "admin").mkdir()
+    (tmp_path / "admin" / "status").write_text(
+        "Package: bash\nStatus: install ok installed\nArchitecture: all\nVersion: 5\n"
+        "Maintainer: a <a@localhost>\nProvides: libbash (= 1), sh\nDescription: a shell\n\n"
+        "Package: python9\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 9.2\n"
+        "Maintainer: a <a@localhost>\nDescription: removed\n"
+    )
+    script(tmp_path / "bin" / "id", "#!/bin/sh\necho 0\n")
+    script(tmp_path / "bin" / "apt-get", '#!/bin/sh\nfor last; do basename -- "$last"; done\n')
+    return folder
+
+
+def deb(path: Path, needs: str = "", name: str = "") -> None:
+    """A Debian package without files."""
+    control = path.parent / "made" / "DEBIAN" / "control"
+    control.parent.mkdir(parents=True)
+    control.write_text(
+        f"Package: {name or path.name.partition('_')[0]}\n"
+        f"Version: 1\nArchitecture: {ARCHITECTURE}\n"
+        f"Maintainer: a <a@localhost>\n{f'Depends: {needs}' if needs else 'Section: admin'}\n"
+        "Description: a part\n"
+    )
+    made = ["dpkg-deb", "-Znone", "--build", str(control.parents[1]), str(path)]
+    subprocess.run(made, check=True, capture_output=True)
+    shutil.rmtree(control.parents[1])
+
+
+def install(folder: Path) -> subprocess.CompletedProcess[str]:
+    top = folder.parent
+    return subprocess.run(
+        ["sh", folder / "install"],
+        env=os.environ
+        | {"PATH": f"{top / 'bin'}:{os.environ['PATH']}", "DPKG_ADMINDIR": str(top / "admin")},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_what_debian_lacks_is_named_before_anything_is_changed(stick: Path) -> None:
+    done = install(stick)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "needs and this device lacks: python9 shell-of-some-kind; nothing" in done.stderr
+    assert "apt-get install python9 shell-of-some-kind\n" in done.stderr
+    assert f"for Debian 99 on {ARCHITECTURE}, into {stick}/debian\n" in done.stderr
+
+
+def test_what_debian_lacks_may_lie_on_the_stick(stick: Path) -> None:
+    debian = stick / "debian"
+    deb(debian / f"python9_9.2_{ARCHITECTURE}.deb", "libpython9")
+    deb(debian / f"dash_1_{ARCHITECTURE}.deb", name="shell-of-some-kind")
+    deb(debian / f"bash_4_{ARCHITECTURE}.deb")
+    (debian / "other_1_sparc.deb").touch()
+    assert "this device lacks: libpython9; nothing" in install(stick).stderr
+    deb(debian / f"libpython9_9.2_{ARCHITECTURE}.deb")
+    done = install(stick)
+    assert done.returncode == 0, done.stderr
+    given = done.stdout.splitlines()
+    assert given[given.index("--no-install-recommends") + 1 :] == [
+        f"visual-search_1+deb99_{ARCHITECTURE}.deb",
+        *(f"{name}_{ARCHITECTURE}.deb" for name in ("dash_1", "libpython9_9.2", "python9_9.2")),
+        "next: sudo visual-search setup",
+    ]  # fmt: skip
 
 
 def left_out(site: Path) -> list[str]:
