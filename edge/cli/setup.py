@@ -11,7 +11,7 @@ import tomlkit
 from tomlkit.items import Table
 
 from catalog.core import durable
-from catalog.core.errors import SurroundingsError, VisualSearchError
+from catalog.core.errors import ContentError, SettingsError, SurroundingsError, VisualSearchError
 from catalog.core.findings import show
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
 from edge.cameras.listing import list_cameras
@@ -19,6 +19,7 @@ from edge.cli.doctor import examine
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers
 from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
+from edge.setup.first_catalogue import beside_install, bundle_of, check_place, install_folders
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.staff.pin import new_pin
@@ -44,8 +45,9 @@ REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
 def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
     """Set this device up: camera, names, PIN, catalogue, reports and screen.
 
-    It asks, or takes a file that says it all (docs/install.md); files and the catalogue that it
-    names lie beside it. Then it checks the device, starts its services, and prints its label.
+    It asks, or takes a file that says it all (docs/install.md). Files that it names lie beside it,
+    and so does the catalogue: a bundle, or a folder of photos or a table, of which the device then
+    builds one. It checks the device, starts its services, and prints its label.
     It may be run again at any time. Run it as root where the package is installed.
 
     \b
@@ -60,16 +62,18 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
     target = config_file(config) or SYSTEM_FILE
     if file is not None:
         file = file / NAME if file.is_dir() else file
-        answers = read_answers(file, target.parent)
+        answers, folder = read_answers(file, target.parent), file.parent
     else:
         text, folder = _ask()
         answers = answers_of(text, folder / NAME, target.parent)
+    _check_catalogue(answers, folder / NAME)
     managed, missing = services.present(), services.missing_for_screen()
-    with services.stopped():
-        identity = apply(answers, target)
+    data = answers.device.folder
+    with bundle_of(answers.catalogue, data, answers.settings) as bundle, services.stopped():
+        identity = apply(answers, target, bundle)
         with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
             show(examine(target), as_json=False)
-        give_to_owner(answers.device.folder)
+        give_to_owner(data)
         if managed:
             services.start(link=has_work(target), screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
@@ -79,6 +83,14 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
     if managed and (problem := services.page_answers(answers.edge.port)):
         raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
     _label(answers, identity, file)
+
+
+def _check_catalogue(answers: Answers, file: Path) -> None:
+    if answers.catalogue is not None:
+        try:
+            check_place(answers.catalogue)
+        except ContentError as error:
+            raise SettingsError(f"{file}, [setup] catalogue: {error}") from error
 
 
 def _seal(config: Path | None) -> None:
@@ -108,12 +120,19 @@ def _ask() -> tuple[str, Path]:
     pin = click.prompt("The staff's PIN; empty for one that is made up", "", show_default=False)
     setup["pin"] = pin or new_pin()
     folder = Path.cwd()
+    found = beside_install({Path.cwd(), *install_folders()})
+    click.echo(
+        "The catalogue: from a stick or this disk, where it lies, or photos or a table to build it "
+        "of; from an address; or none yet."
+    )
     kind = click.prompt(
-        "Where does the catalogue come from?", "none", type=click.Choice(CATALOGUES)
+        "Where does the catalogue come from?",
+        "stick" if len(found) == 1 else "none",
+        type=click.Choice(CATALOGUES),
     )
     if kind == "stick":
-        bundle = Path(click.prompt("Its folder")).expanduser().absolute()
-        folder, setup["catalogue"] = bundle.parent, bundle.name
+        place = _catalogue(found[0] if len(found) == 1 else None)
+        folder, setup["catalogue"] = place.parent, place.name
     elif kind == "address":
         sync["source"] = click.prompt("Its address, s3://BUCKET/PREFIX or file:///FOLDER")
         root = Path(click.prompt("The owner's root.json")).expanduser().absolute()
@@ -130,6 +149,22 @@ def _ask() -> tuple[str, Path]:
     if not pin:
         click.echo(f"the staff's PIN is {setup['pin']}; it is shown only here")
     return tomlkit.dumps(document), folder
+
+
+def _catalogue(offered: Path | None) -> Path:
+    """Ask for a bundle, or for what one is built from, until one is named that can be used."""
+
+    def checked(answer: str) -> Path:
+        place = Path(answer).expanduser().absolute()
+        try:
+            check_place(place)
+        except ContentError as error:
+            raise click.UsageError(str(error)) from error
+        return place
+
+    question = "Which? A catalogue's folder, a folder of photos, or a table"
+    place: Path = click.prompt(question, offered and str(offered), value_proc=checked)
+    return place
 
 
 def _claim(folder: Path) -> dict[str, Table]:

@@ -40,7 +40,8 @@ class SetupSection(Section):
 
     Attributes:
         pin: The staff's PIN; empty to leave it as it is.
-        catalogue: A bundle to begin with, beside the file; empty for none.
+        catalogue: What the first catalogue is, or is built from, beside the file: a bundle, a
+            folder of photos, or a table; empty for none.
         screen: Whether the device's own screen shows the page.
     """
 
@@ -70,8 +71,8 @@ class Answers:
     page: PageSettings
 
     @property
-    def bundle(self) -> Path | None:
-        """The bundle to begin with; None for none."""
+    def catalogue(self) -> Path | None:
+        """The bundle to begin with, or what one is built from; None for none."""
         return self.folder / self.setup.catalogue if self.setup.catalogue else None
 
 
@@ -109,10 +110,7 @@ def answers_of(content: str, file: Path, target: Path) -> Answers:
     if setup.screen:
         document.setdefault("edge", tomlkit.table()).setdefault("kiosk", True)
     files = _files(document, file, target)
-    answers = _checked(setup, tomlkit.dumps(document), files, file)
-    if answers.bundle is not None and not (answers.bundle / "manifest.json").is_file():
-        raise SettingsError(f"{file}, [setup] catalogue: {answers.bundle} is no bundle")
-    return answers
+    return _checked(setup, tomlkit.dumps(document), files, file)
 
 
 def _setup(values: object, file: Path) -> SetupSection:

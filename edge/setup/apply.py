@@ -28,11 +28,16 @@ OWN_PARTS = (
 ).split()
 
 
-def apply(answers: Answers, settings_file: Path) -> str:
+def apply(answers: Answers, settings_file: Path, bundle: Path | None = None) -> str:
     """Do what the answers say; returns the id of the device.
 
     The catalogue and the PIN come first, so that nothing is changed where they cannot be used.
     It may be done again.
+
+    Args:
+        answers: The answers.
+        settings_file: Where the settings are kept.
+        bundle: The catalogue to begin with; None for none.
 
     Raises:
         ContentError: A file would take the place of one that is not this program's, or a symbolic
@@ -42,8 +47,8 @@ def apply(answers: Answers, settings_file: Path) -> str:
     device, folder = answers.device, settings_file.parent
     written = _named_files(answers, folder)
     refuse_links(device.state, device.folder)
-    if answers.bundle is not None:
-        Shelf(device.shelf).activate(answers.bundle)
+    if bundle is not None:
+        Shelf(device.shelf).activate(bundle)
     if answers.setup.pin:
         StaffPin(device.state).set(answers.setup.pin, replace=True)
     if is_own(folder):

@@ -15,11 +15,18 @@ import cv2
 from catalog.bundles.shelf import Shelf
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, ShelfError, VisualSearchError
-from catalog.core.settings import DeviceSettings, Section, load
+from catalog.core.settings import DeviceSettings, Section, config_file, load
 from edge.cameras import CameraInfo, CameraReader, list_cameras
 from edge.cameras.device import device_path
 from edge.settings import EdgeSettings
 from edge.setup import services
+from edge.setup.first_catalogue import (
+    DEEPEST,
+    STICKS,
+    beside_install,
+    bundle_of,
+    install_folders,
+)
 from edge.shop_settings import ShopSettings
 from edge.web.interfaces import CameraChoice, SetupDone
 from edge.web.page_settings import PageSettings
@@ -39,8 +46,6 @@ SETTINGS = (
     "outbox.transport",
     "outbox.endpoint",
 )
-STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))
-DEEPEST = 3  # folders below these in which a catalogue is found
 MOST = 50  # catalogues
 CODE_DIGITS = 8
 PICTURE_PATIENCE_S = 8.0
@@ -116,8 +121,11 @@ class PageSetup:
             raise ContentError(state.message)
 
     def catalogues(self) -> list[str]:
-        """The folders of the catalogues on the sticks that are mounted."""
-        found = []
+        """What a catalogue comes of on the sticks that are mounted.
+
+        All bundles, and the folders of photos and tables that lie beside `install`.
+        """
+        found = list(map(str, beside_install(install_folders(self._sticks))))
         for stick in self._sticks:
             for depth in range(1, DEEPEST + 1):
                 with suppress(OSError):
@@ -125,7 +133,7 @@ class PageSetup:
                         str(manifest.parent)
                         for manifest in stick.glob(f"{'*/' * depth}manifest.json")
                     ]
-        return sorted(found)[:MOST]
+        return sorted({*found})[:MOST]
 
     def set_up(self, values: Mapping[str, object], catalogue: str, root: str) -> SetupDone:
         """Write the settings, and make a catalogue the active one; then start again.
@@ -149,21 +157,28 @@ class PageSetup:
                 self._check_root(root)
             elif values.get("sync.source") and not (self._device.folder / COPY).exists():
                 raise ContentError("catalogues from an address need their owner's root.json")
-            changed = self.settings.change(values)
-            try:
-                if catalogue:
-                    self._shelf.activate(Path(catalogue))
-                if root:
-                    self._keep_root(root)
-            except (VisualSearchError, OSError):
-                if changed:
-                    with suppress(VisualSearchError):  # somebody changed the file since
-                        self.settings.undo()
-                raise
+            self._change(values, Path(catalogue) if catalogue else None, root)
             restarts = self._restart is not None and self.settings.needs_restart
             if restarts and self._restart is not None:
                 self._restart()
             return SetupDone(restarts, self._command_for_link(), self.settings.needs_restart)
+
+    def _change(self, values: Mapping[str, object], catalogue: Path | None, root: str) -> None:
+        """Write the settings, and activate a catalogue; or leave both as they were."""
+        changed = self.settings.change(values)
+        try:
+            file = config_file(self._config)
+            text = file.read_text(encoding="utf-8") if file and file.exists() else ""
+            with bundle_of(catalogue, self._device.folder, text) as bundle:
+                if bundle is not None:
+                    self._shelf.activate(bundle)
+            if root:
+                self._keep_root(root)
+        except (VisualSearchError, OSError):
+            if changed:
+                with suppress(VisualSearchError):  # somebody changed the file since
+                    self.settings.undo()
+            raise
 
     def _command_for_link(self) -> str:
         """What must be run for catalogues and reports; empty where it runs, or has no work."""

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from catalog.core.errors import SettingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
 from edge.cli import setup as module
-from edge.setup import services
+from edge.setup import first_catalogue, services
 from edge.setup.answers import read_answers
 from edge.setup.apply import give_to_owner, label, seal
 from edge.web.staff.pin import StaffPin
@@ -37,6 +38,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("edge.setup.services.UNIT", tmp_path / "no-unit")
     monkeypatch.setattr(module, "examine", lambda config: [Finding("camera", "ok", "it is there")])
     monkeypatch.setattr(module, "list_cameras", list)
+    monkeypatch.setattr(module, "install_folders", list)
     return tmp_path
 
 
@@ -127,7 +129,8 @@ def test_it_may_be_run_again(stick: Path, device: Path) -> None:
         (('"root.json"', '"rot.json"'), r"\[sync\] root: there is no file .*rot.json"),
         (("[page]", "[pages]"), r"no section \[pages\]; did you mean page\?"),
         (("screen = true", "screens = true"), r"\[setup\] screens: Extra inputs"),
-        (("screen = true", 'catalogue = "shop"'), r"\[setup\] catalogue: .*shop is no bundle"),
+        (("screen = true", 'catalogue = "shop"'), r"\[setup\] catalogue: .*shop: no such file"),
+        (("screen = true", 'catalogue = "."'), r"\[setup\] catalogue: .*stick: no pictures in it"),
         (('"Corner shop"', "Corner shop"), r"not TOML"),
         ((f'"{PIN}"', '"123456"'), "easy to guess"),
     ],
@@ -148,11 +151,10 @@ def test_the_file_that_the_docs_show_is_right(device: Path) -> None:
     block = re.search(r"^```toml\n(.*?)^```", page, re.M | re.S)
     assert block is not None
     (device / "root.json").touch()
-    (device / "shop.bundle").mkdir()
-    (device / "shop.bundle" / "manifest.json").touch()
     (device / "visual-search.toml").write_text(block[1])
     answers = read_answers(device / "visual-search.toml", Path("/etc/visual-search"))
     assert answers.setup.screen
+    assert answers.catalogue == device / "photos"
     assert answers.edge.name == "corner-shop"
     assert answers.files == {"root.json": device / "root.json"}
 
@@ -169,6 +171,109 @@ def test_the_catalogue_comes_from_the_stick(stick: Path, device: Path, small_bun
     file.write_text(file.read_text().replace("[setup]", '[setup]\ncatalogue = "shop.bundle"'))
     assert run("--from", stick).exit_code == 0
     assert Shelf(device / "data" / "shelf").active() is not None
+
+
+@pytest.fixture
+def builder(device: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that builds the same bundle of all; the file keeps what it was asked."""
+    asked = device / "asked-to-build"
+    program = device / "program"
+    program.write_text(
+        f'#!/bin/sh\ncat "$2" > {asked}; echo "$@" >> {asked}\n'
+        f'[ -e "$5" ] && cp -r {small_bundle} "$7" && echo \'{{"items": 6, "photos": 24}}\'\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(first_catalogue, "program", lambda: [str(program)])
+    return asked
+
+
+def photos_in(folder: Path) -> Path:
+    """A folder of photos, which nobody opens."""
+    photos = folder / "photos"
+    for name in ("cup", "bolt"):
+        (photos / name).mkdir(parents=True)
+        (photos / name / "1.jpg").touch()
+    return photos
+
+
+@pytest.mark.slow
+def test_the_catalogue_is_built_of_photos_on_the_stick(
+    stick: Path, device: Path, builder: Path
+) -> None:
+    photos, file = photos_in(stick), stick / "visual-search.toml"
+    changed = file.read_text().replace("[setup]", '[setup]\ncatalogue = "photos"')
+    file.write_text(changed + '\n[catalog]\nengine = "onnxruntime"\n')
+    done = run("--from", stick)
+    assert done.exit_code == 0, done.output
+    assert f"building the catalogue on this device from {photos}" in done.output
+    assert "the catalogue has 6 items and 24 photos" in done.output
+    assert Shelf(device / "data" / "shelf").active() is not None
+    told = builder.read_text()
+    assert tomllib.loads(told.partition("--config")[0]) == {"catalog": {"engine": "onnxruntime"}}
+    built = device / "data" / first_catalogue.BUILT
+    assert told.endswith(f"catalog build {photos} --out {built} --json\n")
+    assert not built.exists()
+    assert sorted(path.name for path in photos.iterdir()) == ["bolt", "cup"]
+
+
+def test_a_catalogue_that_cannot_be_built_changes_nothing(
+    stick: Path, device: Path, systemd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos_in(stick)
+    monkeypatch.setattr(first_catalogue, "program", lambda: ["false"])
+    file = stick / "visual-search.toml"
+    file.write_text(file.read_text().replace("[setup]", '[setup]\ncatalogue = "photos"'))
+    assert "no catalogue could be built of it" in str(run("--from", stick).exception)
+    assert not (device / "etc").exists()
+    assert not systemd.exists()
+
+
+@pytest.mark.slow
+def test_what_lies_beside_install_is_offered(
+    device: Path, builder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is no catalogue is asked for again."""
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    folder = device / "usb" / "device"
+    photos = photos_in(folder)
+    (folder / "debian").mkdir()
+    for name in ("install", "visual-search_1+deb12_amd64.deb", "notes.txt"):
+        (folder / name).touch()
+    found = first_catalogue.install_folders([device / "usb", device / "absent"])
+    assert found == [folder]
+    monkeypatch.setattr(module, "install_folders", lambda: found)
+    replies = ["http://camera/", "n", "", "browser", "n", PIN, "", "/absent", "", "none"]
+    done = run(answers="".join(f"{reply}\n" for reply in replies))
+    assert done.exit_code == 0, done.output
+    assert f"a folder of photos, or a table [{photos}]:" in done.output
+    assert "Error: /absent: no such file or folder" in done.output
+    assert Shelf(device / "data" / "shelf").active() is not None
+
+
+def test_all_that_lies_beside_install_is_found(tmp_path: Path) -> None:
+    """Of two places none is offered."""
+    photos_in(tmp_path)
+    for name in ("install", "visual-search_1+deb12_amd64.deb"):
+        (tmp_path / name).touch()
+    (tmp_path / "items.csv").write_text("sku,title,photo\n1,cup,photos/cup/1.jpg\n")
+    (tmp_path / "prices.csv").write_text("sku,title,photo\n1,cup,\n")
+    (tmp_path / "shop.bundle").mkdir()
+    (tmp_path / "shop.bundle" / "manifest.json").touch()
+    found = first_catalogue.beside_install([tmp_path, tmp_path / "photos"])
+    assert [path.name for path in found] == ["items.csv", "photos", "shop.bundle"]
+
+
+@pytest.mark.parametrize(("user", "is_launcher"), [(0, True), (990, False)])
+def test_root_builds_as_the_user_of_the_services(
+    user: int, is_launcher: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "launcher").touch()
+    monkeypatch.setattr(first_catalogue, "LAUNCHER", tmp_path / "launcher")
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert first_catalogue.program()[0] == sys.executable
+    monkeypatch.setattr(sys, "prefix", "/opt/visual-search/0.2.0+deb12")
+    expected = str(tmp_path / "launcher") if is_launcher else sys.executable
+    assert first_catalogue.program()[0] == expected
 
 
 @pytest.fixture

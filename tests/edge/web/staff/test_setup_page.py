@@ -19,6 +19,7 @@ from tuf.api.metadata import Metadata, Root
 
 from catalog.bundles.shelf import Shelf
 from edge.cameras import CameraInfo
+from edge.setup import first_catalogue
 from edge.setup.on_page import PageSetup
 from edge.web.app import create_app
 from edge.web.server import Server
@@ -189,6 +190,29 @@ def test_a_catalogue_that_cannot_be_used_leaves_the_settings(fresh: Fresh) -> No
     for _ in range(2):  # with the values that the file has there is nothing to undo
         fresh.client.post(SETUP, json=again, headers=headers)
         assert fresh.file.read_text() == before
+
+
+def test_photos_beside_install_are_built_of(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that fails, the settings stay."""
+    headers = fresh.enter()
+    folder = fresh.folder / "media" / "STICK" / "device"
+    (folder / "photos" / "cup").mkdir(parents=True)
+    for name in ("install", "visual-search_1+deb12_amd64.deb", "photos/cup/1.jpg"):
+        (folder / name).touch()
+    asked = fresh.folder / "asked"
+    program = fresh.folder / "program"
+    program.write_text(f'#!/bin/sh\necho "$@" > {asked}\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(first_catalogue, "program", lambda: [str(program)])
+    photos = str(folder / "photos")
+    assert fresh.client.get(SETUP).get_json()["catalogues"] == [photos]
+    before = fresh.file.read_text()
+    wanted = {"settings": {"page.name": "Ours"}, "catalogue": photos}
+    answer = fresh.client.post(SETUP, json=wanted, headers=headers)
+    assert answer.status_code == HTTPStatus.CONFLICT
+    assert "no catalogue could be built" in answer.get_json()["detail"]
+    assert f"catalog build {photos} --out {fresh.folder / 'data'}" in asked.read_text()
+    assert fresh.file.read_text() == before
 
 
 def test_the_camera_of_the_settings_is_known_by_each_of_its_names(fresh: Fresh) -> None:

@@ -1,0 +1,133 @@
+"""What a device's first catalogue is made of, where that is found, and how it is built here.
+
+It may be a bundle, which `visual-search catalog build` made elsewhere; or a folder of photos or a
+table, of which the device builds one itself: in its data folder, as the user of its services.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+import tomlkit
+
+from catalog.bundles.manifest import MANIFEST
+from catalog.core import durable
+from catalog.core.errors import ContentError, ShelfError, VisualSearchError
+
+STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))  # where sticks are mounted
+DEEPEST = 3  # folders below these that are looked into
+INSTALL, PACKAGES = "install", "visual-search_*.deb"  # in the folder that is installed from
+PACKAGED = Path("/opt/visual-search")
+LAUNCHER = Path("/usr/bin/visual-search")  # where root calls it, it becomes the services' user
+BUILT = "first-catalogue.bundle"  # in the data folder, until the shelf has its copy
+
+
+def is_bundle(place: Path) -> bool:
+    """Whether a place holds a bundle, and not what one is built from."""
+    return (place / MANIFEST).is_file()
+
+
+def check_place(place: Path) -> None:
+    """Check that a catalogue can come of what lies at a place; photos are not opened.
+
+    Raises:
+        ContentError: It is neither a bundle, nor a folder of photos, nor a table that can be read.
+    """
+    from catalog.sources.read import read_source
+
+    if is_bundle(place):
+        return
+    try:
+        items = read_source(place).items
+    except OSError as error:
+        raise ContentError(f"{place}: cannot be read: {error.strerror}") from error
+    if not any(item.photos for item in items):
+        raise ContentError(f"{place}: no item in it has a photo, and at least one needs one")
+
+
+def beside_install(folders: Iterable[Path]) -> list[Path]:
+    """The bundles, folders of photos and tables that lie beside `install` in some folders."""
+    from catalog.sources.tables.read import TABLES
+
+    found = []
+    for folder in folders:
+        if not (folder / INSTALL).is_file() or not any(folder.glob(PACKAGES)):
+            continue
+        for place in sorted(folder.iterdir()):
+            if place.is_dir() or place.suffix.lower() in TABLES:
+                with suppress(VisualSearchError, OSError):
+                    check_place(place)
+                    found.append(place)
+    return found
+
+
+def install_folders(sticks: Iterable[Path] = STICKS) -> list[Path]:
+    """The folders on the sticks that are mounted in which a file `install` lies."""
+    found = []
+    for stick in sticks:
+        for depth in range(DEEPEST + 1):
+            with suppress(OSError):
+                found += [file.parent for file in stick.glob(f"{'*/' * depth}{INSTALL}")]
+    return sorted(found)
+
+
+def program() -> list[str]:
+    """What runs this program as the user of its services, where root runs it."""
+    if os.geteuid() == 0 and Path(sys.prefix).is_relative_to(PACKAGED) and LAUNCHER.exists():
+        return [str(LAUNCHER)]
+    return [sys.executable, "-m", "visual_search"]
+
+
+@contextmanager
+def bundle_of(place: Path | None, data: Path, settings: str) -> Iterator[Path | None]:
+    """The bundle to begin with, for the time of a `with` block; None for none.
+
+    Where photos or a table lie at the place, it is built first, and its progress is shown.
+
+    Args:
+        place: A bundle, a folder of photos, or a table; None for none.
+        data: The data folder.
+        settings: The text of a settings file, whose section ``[catalog]`` counts.
+
+    Raises:
+        ContentError: It could not be built; why is printed.
+        ShelfError: The data folder cannot be made.
+    """
+    if place is None or is_bundle(place):
+        yield place
+        return
+    out = data / BUILT
+    try:
+        durable.make_private_folder(out.parent)
+    except OSError as error:
+        raise ShelfError(f"{out.parent}: cannot be made: {error.strerror}") from error
+    click.echo(f"building the catalogue on this device from {place}; this may take some minutes")
+    try:
+        made = _build(place, out, settings)
+        click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
+        yield out
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def _build(place: Path, out: Path, settings: str) -> dict[str, int]:
+    """Build a bundle in a process of its own; returns what `catalog build --json` says."""
+    catalog = tomlkit.parse(settings).get("catalog", {})
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "visual-search.toml")
+        config.write_text(tomlkit.dumps({"catalog": catalog}), encoding="utf-8")
+        words = ["--config", config, "catalog", "build", place, "--out", out, "--json"]
+        done = subprocess.run([*program(), *map(str, words)], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise ContentError(f"{place}: no catalogue could be built of it; the line above says why")
+    made: dict[str, int] = json.loads(done.stdout)
+    return made
