@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from edge.cameras import CameraInfo
 from edge.setup.on_page import PageSetup
@@ -27,9 +27,11 @@ Shoot = Callable[[str], None]  # takes the screenshot of a state
 STAFF_STATES = (
     "staff-first-pin",
     "staff-pin",
+    "staff-empty",
     "staff-begin",
     "staff-lesson",
     "staff-named",
+    "staff-chosen",
     "staff-saved",
     "staff-looks",
     "staff-judging",
@@ -41,6 +43,8 @@ STAFF_STATES = (
     "staff-changed",
     "staff-device",
     "staff-log",
+    "staff-unwell",
+    "staff-blind",
     "staff-setup-pin",
     "staff-setup",
     "staff-setup-more",
@@ -50,10 +54,15 @@ STAFF_STATES = (
 
 def walk(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     """Go through the staff's area, from the first PIN to the log."""
+    _enter(page, device, shoot)
     seen = let_a_week_pass(device)
     for sighting in seen[:2]:
         device.appliance.latest.publish(sighting)
-    _enter(page, device, shoot)
+    page.reload()
+    page.locator("#pin").fill(PIN)
+    page.locator("#enter [type=submit]").click()
+    page.locator("#looks-list .look").first.wait_for()
+    shoot("staff-begin")
     _teach(page, device, shoot)
     for sighting in seen[2:]:
         device.appliance.latest.publish(sighting)
@@ -95,6 +104,13 @@ def walk(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#log-lines", has_text="WARNING").wait_for()
     show("#log", "end")
     shoot("staff-log")
+    device.hand.close()
+    page.locator("#findings li:first-child.wrong-state").wait_for()
+    show("#device")
+    shoot("staff-unwell")
+    page.locator("#teach-begin").click()
+    page.locator("#picture-note").wait_for()
+    shoot("staff-blind")
 
 
 def _enter(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
@@ -105,7 +121,9 @@ def _enter(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#enter").wait_for()
     shoot("staff-first-pin")
     pin_hash.write_bytes(kept)
+    page.route("**/api/staff/session", _from_elsewhere)
     page.goto(f"{device.url}/staff")
+    page.unroute_all(behavior="wait")
     page.locator("#pin").fill("771350")
     page.locator("#enter [type=submit]").click()
     page.locator("#enter-wrong").wait_for()
@@ -113,8 +131,14 @@ def _enter(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#pin").fill(PIN)
     page.locator("#enter [type=submit]").click()
     page.locator("#teach-begin").wait_for()
-    page.locator("#looks-list .look").first.wait_for()
-    shoot("staff-begin")
+    page.locator("#findings li").first.wait_for()
+    shoot("staff-empty")
+
+
+def _from_elsewhere(route: Route) -> None:
+    """Answer as the device does where the link is not encrypted, and where a code is asked for."""
+    answer = route.fetch()
+    route.fulfill(response=answer, json=answer.json() | {"encrypted": False, "takes_code": True})
 
 
 def _teach(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
@@ -130,6 +154,11 @@ def _teach(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#naming summary").click()
     page.locator("#naming").scroll_into_view_if_needed()
     shoot("staff-named")
+    page.locator("#offers .offer").first.click()
+    page.locator("#chosen").wait_for()
+    page.locator("#teach").evaluate("(card) => card.scrollIntoView()")
+    shoot("staff-chosen")
+    page.locator("#unchoose").click()
     page.locator("#title").fill("Nautilus shell, polished")
     page.locator("#teach-save").click()
     page.locator("#teach-done").wait_for()
@@ -160,9 +189,12 @@ def fresh_device(catalogue: Path, folder: Path) -> Iterator[str]:
 
 def walk_setup(page: Page, address: str, shoot: Shoot) -> None:
     """Go through the setup of a fresh device."""
+    page.route("**/api/staff/session", _from_elsewhere)
     page.goto(f"{address}/setup")
     page.locator("#enter").wait_for()
     shoot("staff-setup-pin")
+    page.unroute_all(behavior="wait")
+    page.reload()
     page.locator("#pin").fill(PIN)
     page.locator("#enter [type=submit]").click()
     page.locator("#setup").wait_for()

@@ -8,6 +8,7 @@ import { say } from "./words.js";
 const LESSON = "api/staff/teaching";
 const TURN = 300; // ms from one question for the state to the next
 const TYPING = 250; // ms without a letter, after which the name is looked for
+const SIZE = 640; // pixels, width of the picture before the first one comes
 const OFFERS = 4; // items of the catalogue with such a name
 
 export class TeachCard {
@@ -25,7 +26,7 @@ export class TeachCard {
     this.#link = link;
     this.onSaved = onSaved;
     this.#picture = new LivePicture(byId("picture"), {
-      onLive: (live) => (byId("picture-note").hidden = live),
+      onLive: (live) => (byId("picture-note").hidden = live), // the style sheet hides an old picture then
       onSize: () => {},
       onThing: () => {},
     });
@@ -63,11 +64,13 @@ export class TeachCard {
       return;
     }
     byId("naming").reset();
+    byId("more-fields").open = false;
     this.#choose(null);
     byId("begin").hidden = true;
     byId("lesson").hidden = false;
     byId("teach").scrollIntoView(); // a small screen holds all of it then
     byId("step").focus();
+    byId("picture-note").hidden = true; // until none has come for a while
     this.#picture.start();
     this.#follow(++this.#run);
   }
@@ -114,6 +117,7 @@ export class TeachCard {
   #close() {
     this.#run += 1;
     this.#picture.stop();
+    byId("picture").width = SIZE; // which empties it
     this.#views = [];
     byId("views").replaceChildren();
     byId("teach-wrong").hidden = true;

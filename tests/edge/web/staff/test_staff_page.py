@@ -24,6 +24,14 @@ DANGER = ("rgb(163, 38, 27)", "rgb(255, 157, 144)")  # light and dark
 SHOWN = (
     "main li, #settings-fields > *, .log:not(:empty), main img[src*=staff], #history-table[href]"
 )
+# Whether the camera's last picture is gone: all is black, or nothing.
+BLANK = """() => {
+  const canvas = document.querySelector("#picture");
+  const copy = document.createElement("canvas").getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, 150, 150);
+  return getComputedStyle(canvas).visibility === "hidden" && new Set(data).size < 3;
+}"""
 # Whether the corners are drawn around a thing that fills the camera's picture, within its edge.
 CORNER = """() => {
   const canvas = document.querySelector("#picture");
@@ -107,6 +115,7 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     expect(page.get_by_label("PIN")).to_be_visible()
     expect(page.locator("#teach")).to_be_hidden()
     expect(page.locator(SHOWN)).to_have_count(0)
+    assert page.evaluate(BLANK)
 
 
 def test_a_lesson_says_when_it_goes_on_and_when_it_has_ended(
