@@ -123,6 +123,7 @@ def _enter(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     pin_hash.write_bytes(kept)
     page.route("**/api/staff/session", _from_elsewhere)
     page.goto(f"{device.url}/staff")
+    page.locator("#enter-plain").wait_for()
     page.unroute_all(behavior="wait")
     page.locator("#pin").fill("771350")
     page.locator("#enter [type=submit]").click()

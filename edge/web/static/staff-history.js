@@ -62,10 +62,14 @@ export class HistoryCard {
       byId("history-list").append(...sightings.map((entry) => this.#row(entry)));
       this.#before = next;
       byId("history-more").hidden = next === null;
-      none.textContent = byId("history-list").children.length ? "" : say("Nothing of that kind was shown.");
+      none.textContent = byId("history-list").children.length ? "" : this.#emptyWords();
     } catch (error) {
       if (asked === this.#asked) none.textContent = error.message;
     }
+  }
+
+  #emptyWords() {
+    return `${this.#query()}` ? say("Nothing of that kind was shown.") : say("Nothing was shown yet.");
   }
 
   #query() {

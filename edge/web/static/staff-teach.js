@@ -8,7 +8,6 @@ import { say } from "./words.js";
 const LESSON = "api/staff/teaching";
 const TURN = 300; // ms from one question for the state to the next
 const TYPING = 250; // ms without a letter, after which the name is looked for
-const SIZE = 640; // pixels, width of the picture before the first one comes
 const OFFERS = 4; // items of the catalogue with such a name
 
 export class TeachCard {
@@ -117,7 +116,8 @@ export class TeachCard {
   #close() {
     this.#run += 1;
     this.#picture.stop();
-    byId("picture").width = SIZE; // which empties it
+    const picture = byId("picture");
+    picture.width = picture.width; // which empties it
     this.#views = [];
     byId("views").replaceChildren();
     byId("teach-wrong").hidden = true;
