@@ -6,8 +6,11 @@ import io
 import os
 import signal
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -16,12 +19,17 @@ from catalog.bundles import validator
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, ShelfBusyError, ShelfError
 from catalog.core.settings import DeviceSettings
+from catalog.core.state import SyncState
+from sync.backoff import Backoff
 from sync.catalogues import check_request, run
+from sync.catalogues.downloads import Downloads
 from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.progress import log_progress, show_progress
 from sync.catalogues.pull import Puller
+from sync.catalogues.status import is_running
 from sync.settings import SyncSettings
 from sync.stores.choice import open_store
+from sync.stores.fetch import FileFetcher, WantedFile
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -139,3 +147,209 @@ def test_devices_come_at_different_times_but_within_the_window(
     one_o_clock = datetime(2026, 11, 30, 12, tzinfo=UTC).astimezone().replace(hour=1, minute=0)
     device = ChannelFollower(settings, DeviceSettings(data_dir=tmp_path), clock=lambda: one_o_clock)
     assert device.seconds_until_window(late) == pytest.approx(seconds)
+
+
+class Waits(threading.Event):
+    """An event that notes for how long is waited for it, and is set at the last time."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+        self._times = times
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout or 0.0)
+        if len(self.waited) >= self._times:
+            self.set()
+        return self.is_set()
+
+
+def test_a_worker_that_fails_is_started_again_after_longer_pauses(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, lasts = [1000.0], [0.0, run.MAX_RESTART_S, 0.0, run.MAX_RESTART_S + 1, 0.0]
+    monkeypatch.setattr("sync.catalogues.run.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(run, "Backoff", lambda first, longest: Backoff(first, longest, lambda: 1.0))
+    stopping, wake, began = Waits(len(lasts)), threading.Event(), []
+
+    def worker(given: threading.Event, woken: threading.Event) -> None:
+        assert (given, woken) == (stopping, wake)
+        began.append(now[0])
+        now[0] += lasts[len(began) - 1]
+        raise ShelfError("full") if len(began) == 1 else ZeroDivisionError("a fault")
+
+    run.supervise("pull", worker, stopping, wake)
+    first = run.MIN_RETRY_S
+    assert stopping.waited == [first, 2 * first, 4 * first, first, 2 * first]
+    assert "pull: full" in caplog.messages
+    assert caplog.messages.count("pull failed") == len(lasts) - 1
+
+
+def test_a_worker_that_ends_is_not_started_again() -> None:
+    began = []
+    run.supervise("pull", lambda *_: began.append(1), Waits(9), threading.Event())
+    assert began == [1]
+    stopped = threading.Event()
+    stopped.set()
+    run.supervise("pull", lambda *_: began.append(2), stopped, threading.Event())
+    assert began == [1]
+
+
+@dataclass
+class Checked:
+    """In place of a follower: its checks end as they are told to."""
+
+    outcomes: list[SyncState | ShelfError]
+    stopping: threading.Event
+    settings: SyncSettings = field(
+        default_factory=lambda: SyncSettings.model_validate({"interval_s": 1000})
+    )
+    due: list[float] = field(default_factory=list)
+    fetching: tuple[int, int] | None = None
+
+    def check(
+        self,
+        progress: Callable[[int, int], object],
+        next_check: Callable[[SyncState], datetime],
+    ) -> SyncState:
+        outcome = self.outcomes.pop(0)
+        if not self.outcomes:
+            self.stopping.set()
+        if self.fetching is not None:
+            progress(*self.fetching)
+        if isinstance(outcome, ShelfError):
+            raise outcome
+        self.due.append((next_check(outcome) - datetime.now(UTC)).total_seconds())
+        return outcome
+
+    def seconds_until_window(self, late: float) -> float:
+        return 40.0 + late
+
+
+def work(checked: Checked, times: int, rand: float = 1.0) -> list[float]:
+    """Let the pull worker check so often; for how long it waits in between."""
+    wake = Waits(10**6)
+    worker = run.pull_worker(cast(ChannelFollower, checked), lambda: rand)
+    worker(checked.stopping, wake)
+    return wake.waited
+
+
+def state(outcome: str) -> SyncState:
+    return SyncState(outcome=outcome, message=f"it is {outcome}")
+
+
+def test_checks_come_at_the_interval_in_the_window_and_after_failures_by_longer_pauses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    ends = ["offline", "offline", "up-to-date", "offline", "waiting", "up-to-date"]
+    checked = Checked([*map(state, ends), ShelfError("busy")], threading.Event())
+    waited = work(checked, 7)
+    first = run.MIN_RETRY_S
+    expected = [first, 2 * first, 1100.0, first, 41.0, 1100.0]
+    assert waited == pytest.approx(expected)
+    assert checked.due == pytest.approx(expected, abs=5)
+    said = [(entry.levelname, entry.getMessage()) for entry in caplog.records]
+    assert said[0] == ("ERROR", "offline: it is offline; next check in 15 s")
+    assert said[2] == ("INFO", "up-to-date: it is up-to-date; next check in 1100 s")
+    assert said[-1] == ("ERROR", "busy; next check in 15 s")
+
+
+@pytest.mark.parametrize(("rand", "interval"), [(0.0, 900.0), (0.5, 1000.0), (1.0, 1100.0)])
+def test_devices_check_at_different_times(rand: float, interval: float) -> None:
+    checked = Checked([state("up-to-date"), state("up-to-date")], threading.Event())
+    assert work(checked, 2, rand) == pytest.approx([interval])
+
+
+def test_a_pull_ends_amid_a_download_where_the_process_stops() -> None:
+    checked = Checked([state("installed")], threading.Event(), fetching=(1, 10))
+    assert work(checked, 1) == []
+    assert checked.due == [], "the check was left"
+    going_on = Checked([state("installed"), state("installed")], threading.Event())
+    going_on.fetching = (1, 10)
+    assert len(work(going_on, 2)) == 1
+    assert len(going_on.due) == 1
+
+
+def test_who_asks_for_a_check_wakes_the_worker(tmp_path: Path) -> None:
+    stopping, wake = Waits(3), threading.Event()
+    check_request.watch(tmp_path, stopping, wake)
+    assert stopping.waited == [check_request.LOOK_S] * 3
+    assert not wake.is_set()
+    check_request.ask(tmp_path)
+    check_request.watch(tmp_path, Waits(2), wake)
+    assert wake.is_set()
+    assert not check_request.take(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ShelfError, match="cannot be written"):
+        check_request.ask(tmp_path / "file")
+
+
+def test_only_one_process_follows_a_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LOCK_TIMEOUT_S", 0.05)
+    follower = ChannelFollower(SyncSettings.model_validate({}), DeviceSettings(data_dir=tmp_path))
+    assert not is_running(follower.shelf), "there is no shelf yet"
+    with run.run_lock(follower):
+        assert is_running(follower.shelf)
+        with (
+            pytest.raises(ShelfError, match="another 'visual-search sync run' is running"),
+            run.run_lock(follower),
+        ):
+            pytest.fail("it is locked")
+    assert not is_running(follower.shelf)
+    (tmp_path / "file").touch()
+    other = ChannelFollower(
+        SyncSettings.model_validate({}), DeviceSettings(data_dir=tmp_path / "file")
+    )
+    with pytest.raises(ShelfError, match="cannot be written"), run.run_lock(other):
+        pytest.fail("there is no folder")
+
+
+def test_a_bundle_that_fails_its_probation_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = ChannelFollower(SyncSettings.model_validate({}), DeviceSettings(data_dir=tmp_path))
+    monkeypatch.setattr(follower, "state", lambda: state("gone-back"))
+    for found, said in (("open", []), ("bad", ["gone-back: it is gone-back"])):
+        caplog.clear()
+        monkeypatch.setattr(follower, "check_probation", lambda found=found: found)
+        stopping = Waits(2)
+        run.probation_worker(follower)(stopping, threading.Event())
+        assert stopping.waited == [run.PROBATION_CHECK_S] * 2
+        assert caplog.messages == said
+
+
+class Fetcher:
+    """In place of one of a store: so many bytes are here, the rest comes at once."""
+
+    def __init__(self, here: int) -> None:
+        self._here = here
+
+    def bytes_present(self, file: WantedFile) -> int:
+        return self._here
+
+    def fetch(self, file: WantedFile, progress: Callable[[int, int], object]) -> Path:
+        progress(self._here, 0)
+        progress(file.bytes, file.bytes - self._here)
+        return Path(file.sha256)
+
+
+def test_progress_is_that_of_all_files() -> None:
+    told: list[tuple[int, int, int]] = []
+    fetcher = cast(FileFetcher, Fetcher(3))
+    downloads = Downloads(fetcher, lambda *given: told.append(given))
+    one, two = WantedFile("1" * 64, 10), WantedFile("2" * 64, 20)
+    assert downloads.missing(one) == 7
+    downloads.expect([one, two])
+    assert downloads.fetch(one) == Path("1" * 64)
+    downloads.fetch(two)
+    assert told == [(3, 30, 0), (10, 30, 7), (13, 30, 0), (30, 30, 17)]
+    told.clear()
+    downloads.fetch(one)  # which nobody expected
+    assert told == [(33, 33, 0), (40, 40, 7)]
+    told.clear()
+    downloads.expect([one])
+    downloads.fetch(one)
+    assert told == [(43, 50, 0), (50, 50, 7)]

@@ -16,7 +16,7 @@ from sync.catalogues.downloads import Downloads
 from sync.errors import StoreUnreachableError
 from sync.stores.base import FILES
 from sync.stores.choice import open_store
-from sync.stores.fetch import CHUNK, FileFetcher, WantedFile, _prefix
+from sync.stores.fetch import CHUNK, MIN_STEP, FileFetcher, WantedFile, _prefix
 
 CONTENT = bytes(range(256)) * 4000
 WANTED = WantedFile(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -99,6 +99,46 @@ def test_a_new_journal_is_flushed_with_its_folder_and_bytes_that_are_here_are_no
     assert downloads.missing(WANTED_ENTRY) == len(CONTENT) - fetch.bytes_present(WANTED)
     downloads.fetch(WANTED_ENTRY)
     assert downloads.missing(WANTED_ENTRY) == 0
+
+
+def test_a_file_that_is_here_is_told_at_once_and_a_damaged_one_begun_anew(
+    fetch: FileFetcher, tmp_path: Path
+) -> None:
+    here = tmp_path / "incoming" / WANTED.sha256
+    told: list[tuple[int, ...]] = []
+    for content, expected in ((CONTENT, [(len(CONTENT), 0)]), (CONTENT[:-1] + b"x", [(0, 0)])):
+        told.clear()
+        here.write_bytes(content)
+        assert fetch.fetch(WANTED, lambda *given: told.append(given)).read_bytes() == CONTENT
+        assert told[:1] == expected
+        assert told[-1][0] == len(CONTENT)
+        assert [path.name for path in here.parent.iterdir()] == [WANTED.sha256]
+    fetch.discard(WANTED)
+    fetch.discard(WANTED)
+    assert fetch.bytes_present(WANTED) == 0
+
+
+@pytest.mark.parametrize(("gained", "tries"), [(MIN_STEP, 9), (MIN_STEP - 1, 3), (0, 3)])
+def test_a_link_is_left_after_three_tries_that_bring_little(
+    fetch: FileFetcher, monkeypatch: pytest.MonkeyPatch, gained: int, tries: int
+) -> None:
+    present, tried = [0], [0]
+
+    def attempt(*_: object) -> Path:
+        tried[0] += 1
+        present[0] += gained
+        if tried[0] == 9:
+            return Path("whole")
+        raise StoreUnreachableError("it broke off")
+
+    monkeypatch.setattr(fetch, "_attempt", attempt)
+    monkeypatch.setattr(fetch, "bytes_present", lambda _: present[0])
+    if tries == 9:
+        assert fetch.fetch(WANTED) == Path("whole")
+    else:
+        with pytest.raises(StoreUnreachableError, match="it broke off"):
+            fetch.fetch(WANTED)
+    assert tried == [tries]
 
 
 @pytest.mark.parametrize("count", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1])

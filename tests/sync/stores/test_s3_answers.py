@@ -22,8 +22,9 @@ from sync.errors import (
     StoreConflictError,
     StoreError,
     StoreRefusedError,
+    StoreUnreachableError,
 )
-from sync.stores.base import MOST_FOLDERS
+from sync.stores.base import MOST_FOLDERS, ObjectInfo
 from sync.stores.choice import open_store
 from sync.stores.s3 import S3Store
 
@@ -94,6 +95,35 @@ def test_folders_are_listed_page_by_page(store: S3Store, answers: Stubber) -> No
     endless = {"CommonPrefixes": names, "IsTruncated": True, "NextContinuationToken": "next"}
     answers.add_response("list_objects_v2", endless, first)
     assert len(store.folders("reports")) == MOST_FOLDERS
+    full = endless | {"CommonPrefixes": names[:MOST_FOLDERS]}
+    answers.add_response("list_objects_v2", full, first)
+    assert len(store.folders("reports")) == MOST_FOLDERS, "no further page is asked for"
+
+
+def test_what_is_sent_at_once_is_counted_and_told(store: S3Store, answers: Stubber) -> None:
+    sent: list[int] = []
+    answers.add_response("put_object", {"ETag": '"one"'})
+    written = store.write("a", b"hello", progress=sent.append)
+    assert (written, sent) == (ObjectInfo(5, '"one"'), [5])
+
+
+@pytest.mark.parametrize(("code", "said"), [("AccessDenied", "AccessDenied"), ("", "403")])
+def test_a_refusal_says_the_code_or_the_status(
+    code: str, said: str, store: S3Store, answers: Stubber
+) -> None:
+    answers.add_client_error("head_object", code, http_status_code=403)
+    with pytest.raises(StoreRefusedError, match=f"a: the store says {said}; check"):
+        store.head("a")
+
+
+def test_a_body_that_ends_before_its_length_broke_off(store: S3Store, answers: Stubber) -> None:
+    answer = {"Body": body(b"hello"), "ContentLength": 7, "ETag": '"one"'}
+    answers.add_response("get_object", answer)
+    with store.open("a") as found:
+        assert found.read() == b"hello"
+        assert found.read(0) == b"", "nothing was asked for"
+        with pytest.raises(StoreUnreachableError, match="broke off, 2 bytes are missing"):
+            found.read()
 
 
 def test_an_object_is_asked_for_as_it_was_seen(store: S3Store, answers: Stubber) -> None:
@@ -105,11 +135,13 @@ def test_an_object_is_asked_for_as_it_was_seen(store: S3Store, answers: Stubber)
          {"ContentRange": "bytes 7-11/12"}, (7, 12)),
         (7, None, {"Range": "bytes=7-"}, {}, (0, 5)),  # by a store that ignores it
     ):  # fmt: skip
-        answer = {"Body": body(b"hello"), "ContentLength": 5, "ETag": '"one"'}
+        sent: Any = body(b"hello")
+        answer = {"Body": sent, "ContentLength": 5, "ETag": '"one"'}
         answers.add_response("get_object", answer | said, whole | asked)
         with store.open("a", start, etag) as found:
             assert (found.start, found.size, found.etag) == (*expected, '"one"')
             assert found.read() == b"hello"
+        assert sent._raw_stream.closed, "its connection can be used again"
 
 
 def test_a_file_is_sent_and_what_is_there_then_is_told(store: S3Store, answers: Stubber) -> None:

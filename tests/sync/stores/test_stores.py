@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import socket
@@ -189,7 +190,7 @@ def test_who_cannot_be_reached_is_named(endpoint: str, named: str) -> None:
 
 def test_a_name_that_no_file_can_have_is_an_error_and_nothing_absent(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri())
-    for ask in (store.head, store.folders):
+    for ask in (store.head, store.folders, lambda name: store.read(name, 1)):
         with pytest.raises(StoreError, match="File name too long"):
             ask("x" * 300)
 
@@ -207,7 +208,12 @@ def test_a_name_no_bucket_can_have_is_refused(s3_source: str) -> None:
 
 def test_a_stick_that_is_not_in_is_named(tmp_path: Path) -> None:
     store = open_store((tmp_path / "stick").as_uri())
-    for ask in (lambda: store.head("a"), lambda: store.read("a", 1), lambda: store.write("a", b"")):
+    for ask in (
+        lambda: store.head("a"),
+        lambda: store.folders("a"),
+        lambda: store.read("a", 1),
+        lambda: store.write("a", b""),
+    ):
         with pytest.raises(StoreError, match="is the stick in and mounted"):
             ask()
     assert not (tmp_path / "stick").exists()
@@ -217,6 +223,37 @@ def test_a_folder_with_spaces_can_be_named(tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir()
     open_store((tmp_path / "a b").as_uri()).write("x", b"1")
     assert (tmp_path / "a b" / "x").read_bytes() == b"1"
+
+
+def test_what_is_written_on_a_stick_is_flushed_before_and_after_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process at a time compares and replaces."""
+    steps: list[object] = []
+    monkeypatch.setattr(
+        "sync.stores.folder.os.fsync", lambda file: steps.append(os.fstat(file).st_size)
+    )
+    monkeypatch.setattr(
+        "sync.stores.folder.durable.flush_folder",
+        lambda folder: steps.append([path.name for path in folder.iterdir()]),
+    )
+    monkeypatch.setattr("sync.stores.folder.fcntl.flock", lambda _, how: steps.append(how))
+    store, before = open_store(tmp_path.as_uri()), len(os.listdir("/proc/self/fd"))
+    (tmp_path / "files").mkdir()
+    store.write("files/a", b"hello")
+    assert steps == [5, fcntl.LOCK_EX, ["a"]]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_byte_behind_the_last_is_not_there(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    store.write("a", b"x")
+    with pytest.raises(StoreChangedError), store.open("a", 1):
+        pass
+    with store.open("a") as whole:
+        assert rest(whole) == b"x"
+    said = str(store._failed("a", OSError("it was pulled out")))  # type: ignore[attr-defined]
+    assert said.endswith("a: it was pulled out")
 
 
 def test_a_writer_that_is_interrupted_leaves_the_old_file(tmp_path: Path) -> None:
@@ -314,6 +351,11 @@ def test_answers_have_names(
 def test_a_request_to_a_busy_store_is_repeated(bad: Store, faulty: FaultyProxy) -> None:
     faulty.faults.append(Fault("files/a", "status", times=2))
     assert bad.read("files/a", len(CONTENT)) == CONTENT
+    faulty.requests.clear()
+    faulty.faults.append(Fault("files/a", "status"))
+    with pytest.raises(StoreBusyError):
+        bad.read("files/a", len(CONTENT))
+    assert len(faulty.requests) == 3, "no more than that: others want it, too"
 
 
 @pytest.mark.parametrize("how", ["truncate", "reset", "say more"])

@@ -123,8 +123,16 @@ def test_who_lacks_the_online_key_makes_no_delegation(world: World) -> None:
 
 def test_a_channel_has_one_key(world: World) -> None:
     world.publish("first", "south")
-    owner(world).delegate("south", DAYS)
-    assert len(list((world.keys.folder / "channels" / "south").iterdir())) == 1
+    for _ in range(2):
+        made = owner(world).delegate("south", DAYS)
+        (file,) = (world.keys.folder / "channels" / "south").iterdir()
+        assert [file.stem.rpartition("-")[2]] == made.keys
+        assert (made.release, made.software) == (1, False)
+    assert "metadata/1.channel-south.json" in world.store.objects
+    other = owner(world).delegate("east", DAYS, software=True)
+    assert (other.release, other.bundle, other.software) == (0, "", True)
+    owner(world).revoke("south", DAYS)
+    assert list((world.keys.folder / "channels" / "south").iterdir()) == []
 
 
 def test_who_signs_a_path_is_told(world: World, north: World) -> None:

@@ -8,6 +8,7 @@ import shutil
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import DelegatedRole, Metadata, Snapshot, TargetFile, Targets, Timestamp
 
-from catalog.bundles.manifest import MANIFEST, file_digest, parse_manifest, verify
+from catalog.bundles.manifest import (
+    MANIFEST,
+    FileEntry,
+    file_digest,
+    parse_manifest,
+    verify,
+    write_local_index,
+)
 from catalog.bundles.records import KINDS
 from catalog.core.errors import (
     BundleError,
@@ -33,6 +41,7 @@ from sync.errors import (
     KeysError,
     NotInStoreError,
     NotPublishedError,
+    RolledBackError,
     StoreConflictError,
     StoreRefusedError,
     StoreUnreachableError,
@@ -55,6 +64,7 @@ from tests.conftest import Surroundings, sign_again
 from tests.support.faulty_proxy import Fault, FaultyProxy, How
 from tests.support.repository import World, secret, write_hollow_bundle
 from tests.support.s3_server import S3Server
+from tests.support.stub_release import write_release
 
 
 @pytest.fixture
@@ -128,6 +138,47 @@ def test_the_timestamp_is_written_last(world: World) -> None:
         "metadata/2.snapshot.json",
         "metadata/timestamp.json",
     ]
+
+
+def test_each_file_is_sent_once_under_its_digest_and_again_where_it_was_cut(world: World) -> None:
+    done = world.publish()
+    files = {name: data for name, data in world.store.objects.items() if name.startswith("files/")}
+    assert done.sent == len(files) == 7
+    assert {name: f"files/{sha256(data).hexdigest()}" for name, data in files.items()} == {
+        name: name for name in files
+    }
+    name = next(iter(files))
+    for content, sent in ((files[name], 0), (files[name][:-1], 1)):
+        world.store.objects[name] = content
+        assert world.publish().sent == sent
+        assert world.store.objects[name] == files[name]
+
+
+def test_a_bundle_without_its_manifest_or_with_an_index_of_a_device_is_not_published(
+    world: World,
+) -> None:
+    bundle = write_hollow_bundle(world.folder / "one", world.like, "one")
+    write_local_index(bundle, FileEntry(bytes=1, sha256="0" * 64))
+    with pytest.raises(BundleError, match="its index was built on this device"):
+        world.publisher().publish_validated(bundle, "stable")
+    (bundle / MANIFEST).unlink()
+    with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
+        world.publisher().publish_validated(bundle, "stable")
+    assert world.store.objects == {}
+
+
+def test_an_older_program_is_not_published_over_a_newer_one(world: World, tmp_path: Path) -> None:
+    world.publish()
+    for version, allowed in (("0.2.0", True), ("0.2.0", True), ("0.1.9", False), ("0.3.0", True)):
+        release = tmp_path / "release"
+        shutil.rmtree(release, ignore_errors=True)
+        write_release(release, version, world.keys)
+        world.owners_time += timedelta(hours=1)
+        if allowed:
+            world.publisher().publish_software(release, "stable")
+        else:
+            with pytest.raises(RolledBackError, match=r"0\.1\.9 is older than 0\.2\.0"):
+                world.publisher().publish_software(release, "stable")
 
 
 def test_a_root_is_written_before_what_its_keys_sign(world: World) -> None:

@@ -334,14 +334,21 @@ def test_a_foreign_delegation_is_named_and_ended_by_the_next_publish(
     ours, other = owner(world).channels()
     assert (ours.channel, ours.problem) == ("north", "")
     assert (other.channel, "never delegates so" in other.problem) == (ascii(role.name), True)
-    with pytest.raises(NotPublishedError, match="no name for a channel"):
-        owner(world).revoke("../publisher", DAYS)
+    assert (other.software, other.release) == (False, 0)
+    for change in (owner(world).revoke, owner(world).delegate):
+        with pytest.raises(NotPublishedError, match="no name for a channel"):
+            change("../publisher", DAYS)
     world.publish("two", "south")
     assert [found.channel for found in owner(world).channels()] == ["north"]
     assert world.look("north") == 2
 
 
 def test_channels_names_what_devices_do_not_take(world: World, north: World) -> None:
+    ends, now = newest_list(world).expires, world.owners_time
+    for before, problem in ((1, ""), (0, "its signature was valid until")):
+        world.owners_time = ends - timedelta(hours=1, seconds=before)  # an hour passes
+        assert owner(world).channels()[0].problem.startswith(problem)
+    world.owners_time = now
     world.owners_time += (DAYS + 1) * DAY
     (found,) = owner(world).channels()
     assert "its signature was valid until" in found.problem
