@@ -110,7 +110,7 @@ def shoot(page: Page, file: Path) -> None:
     """Take a screenshot when nothing moves any more."""
     page.wait_for_timeout(SETTLE_MS)
     file.parent.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=file)
+    page.screenshot(path=file, animations="disabled")
 
 
 def sheet(files: Sequence[Sequence[Path]], width: int | None = None) -> Image:

@@ -29,7 +29,7 @@ LINK_AWAY = "link-away"
 FORMER = "document.querySelector('#panel > *').setAttribute('data-former', '')"
 
 # Delays that can be changed while the page is open: milliseconds by milliseconds.
-CHANGING_DELAYS = """window.delays = {};
+CHANGING_DELAYS = """window.delays = { 5000: 0 };
 for (const kind of ["setTimeout", "setInterval"]) {
   const begin = window[kind];
   window[kind] = (act, ms, ...given) => begin(act, delays[ms] ?? ms, ...given);

@@ -1,10 +1,9 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
-import { icon, isKiosk, isOwnScreen, make, text } from "./dom.js";
+import { icon, isKiosk, isOwnScreen, late, make, text } from "./dom.js";
 import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;
-const FEW = 2; // of them, where there is little room
 const LONG_TITLE = 48; // letters; longer ones are set smaller
 const MOST_ATTRIBUTES = 4;
 
@@ -21,11 +20,11 @@ function verdictView(sighting, open, name) {
     case "match":
       return matchView(sighting, open);
     case "one_of":
-      return choiceView(choiceWords(sighting.matches), sighting.matches.slice(0, NEXT_BEST), open);
+      return choiceView(sighting, open);
     case "unknown":
-      if (sighting.guesses) return guessView(sighting.guesses, open, name);
+      if (sighting.guesses) return choiceView(sighting, open, name);
       return sentenceView(
-        "turn",
+        "ask",
         say("I don’t know this one."),
         ...sayParts("Try turning it, or {search}.", { search: textButton(say("search by name"), name) }),
       );
@@ -48,48 +47,22 @@ function matchView({ matches, code, things }, open) {
   return view;
 }
 
-export function cards(items, open) {
-  const list = make("ul", "cards");
-  for (const item of items) {
-    const label = make("span", "card-label", text("span", "name", unbroken(item.title)));
-    if (item.location) label.append(text("span", "where", unbroken(item.location)));
-    if (item.price) label.append(text("span", "cost", unbroken(item.price)));
-    list.append(make("li", "", openButton("card", item, open, mat(item.photo), label)));
-  }
-  return list;
-}
-
-export function choiceView(heading, items, open) {
-  const list = cards(items, open);
-  // Where three are too many at once, two are shown, and the others by turns.
-  const more = textButton(say("More"), () => {
-    list.append(...[...list.children].slice(0, FEW));
-    refit(list);
-  });
-  more.classList.add("turn-over");
-  const head = make("div", "head", make("h2", "heading", heading), items.length > FEW ? more : null);
-  const view = make("article", "choice", head, list);
-  view.dataset.styles = "cards.css";
+// A few items, of which one may be the right one: cards.js makes cards of them. Where it does not
+// come, they are rows.
+function choiceView({ matches, guesses }, open, name) {
+  const items = guesses ?? matches.slice(0, NEXT_BEST);
+  const heading = guesses ? guessWords(guesses) : choiceWords(matches);
+  const head = make("div", "head", make("h2", "heading", heading));
+  const view = make("article", guesses ? "choice guess" : "choice", head);
+  const fill = (cards) => cards.fill(head, items, open, guesses && name);
+  const rows = () => head.after(itemRows(items, open));
+  view.ready = late("cards.js").then(fill, rows).then(() => refit(view));
   return view;
 }
 
 // Tell the panel that something else is in its view.
 export function refit(part) {
   part.dispatchEvent(new Event("refit", { bubbles: true }));
-}
-
-// What an unknown thing perhaps is, plainly as guesses.
-function guessView(guesses, open, name) {
-  const view = choiceView(guessWords(guesses), guesses, open);
-  view.classList.add("guess");
-  const search = textButton(say("search by name"), name);
-  const advice = sayParts("I am not sure. Try turning it, or {search}.", { search });
-  view.querySelector(".head").after(make("p", "advice", ...advice));
-  return view;
-}
-
-export function foundView(items, open) {
-  return make("article", "found", itemRows(items, open));
 }
 
 export function sentenceView(drawing, words, ...advice) {
@@ -111,7 +84,8 @@ export function textButton(words, act) {
 
 // The item as a label. With `open` a button lies over all of it.
 export function thing(item, open = null, mostAttributes = MOST_ATTRIBUTES) {
-  const title = text("h2", item.title.length > LONG_TITLE ? "title long" : "title", unbroken(item.title));
+  const long = item.title.length > LONG_TITLE ? " long" : "";
+  const title = text("h2", `title${long}`, unbroken(item.title));
   const label = make("div", "label", title);
   if (item.location) {
     label.append(make("p", "location", icon("place"), text("span", "clamp", unbroken(item.location))));
@@ -133,7 +107,7 @@ export function thing(item, open = null, mostAttributes = MOST_ATTRIBUTES) {
     link.rel = "noopener noreferrer";
     label.append(link);
   }
-  const whole = make("div", "thing", mat(item.photo), label);
+  const whole = make("div", `thing${long}`, mat(item.photo), label);
   if (open) {
     const button = openButton("open", item, open);
     button.setAttribute("aria-label", say("Open {title}", { title: item.title }));

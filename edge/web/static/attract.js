@@ -1,5 +1,7 @@
 // When the own screen has been alone for a while, it shows a welcome; welcome.js makes it.
 
+import { late } from "./dom.js";
+
 const AFTER = 60_000; // ms without a thing and without a touch
 
 export class Attract {
@@ -42,7 +44,7 @@ export class Attract {
     const run = this.#timer;
     let welcome = null;
     try {
-      const { Welcome } = await import("./welcome.js");
+      const { Welcome } = await late("welcome.js");
       welcome = new Welcome(this.#open);
       await welcome.prepare();
     } catch {

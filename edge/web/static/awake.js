@@ -1,7 +1,7 @@
 // Keeps a kiosk's screen on while the page is visible. Browsers allow this only on the device's
 // own screen (localhost), and end it by themselves when the page is hidden.
 
-export async function stayAwake() {
+async function stayAwake() {
   if (document.hidden || !("wakeLock" in navigator)) return;
   try {
     await navigator.wakeLock.request("screen");
@@ -9,3 +9,6 @@ export async function stayAwake() {
     // not allowed here: the screen turns off as usual
   }
 }
+
+document.addEventListener("visibilitychange", stayAwake);
+stayAwake();

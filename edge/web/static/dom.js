@@ -29,7 +29,8 @@ export function text(tag, className, words) {
 const DRAWINGS = {
   place: ["M12 21s7-6.5 7-11.5a7 7 0 0 0-14 0C5 14.5 12 21 12 21z", "M12 7.2v0a2.3 2.3 0 1 0 .01 0z"],
   hold: ["M4 8V5a1 1 0 0 1 1-1h3M16 4h3a1 1 0 0 1 1 1v3M20 16v3a1 1 0 0 1-1 1h-3M8 20H5a1 1 0 0 1-1-1v-3", "M12 8.5v0a3.5 3.5 0 1 0 .01 0z"],
-  turn: ["M5 12a7 7 0 0 1 12-4.9L19 9M19 4.5V9h-4.5", "M19 12a7 7 0 0 1-12 4.9L5 15M5 19.5V15h4.5"],
+  ask: ["M10.5 3.5a7 7 0 1 0 .01 0zM15.6 15.6l5 5", "M8.5 8.9a2 2 0 1 1 3 1.7c-.7.4-1 .8-1 1.4M10.5 14v.01"],
+  wait: ["M12 3.5a8.5 8.5 0 1 0 .01 0z", "M12 7.5V12l3 2"],
   link: ["M9.5 14.5l5-5M8 11l-2.5 2.5a3.5 3.5 0 0 0 5 5L13 16M16 13l2.5-2.5a3.5 3.5 0 0 0-5-5L11 8", "M3 3l18 18"],
   away: ["M4 8h3.2l1.6-2.4h6.4L16.8 8H20a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H8M5 19H4a1 1 0 0 1-1-1V9a1 1 0 0 1 .5-.9", "M3 3l18 18"],
 };
@@ -52,9 +53,29 @@ export function wait(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
-// Load a script that is not needed at once; a device that is away is asked again.
-export function late(load) {
-  return load().catch(() => wait(10_000).then(() => late(load)));
+// What a promise gives, or an error where it takes longer.
+export function inTime(promise, milliseconds) {
+  return Promise.race([promise, wait(milliseconds).then(() => Promise.reject(new Error("too late")))]);
+}
+
+const AGAIN = 10_000; // ms
+const missed = {}; // how often each script did not come
+
+// Load a script that is not needed at once. Where it does not come in time that is an error, and the
+// next call asks by another address: an import that hangs would hang for ever.
+export async function late(name, patience = 10_000) {
+  const again = missed[name] ? `?${missed[name]}` : "";
+  try {
+    return await inTime(import(`./${name}${again}`), patience);
+  } catch (error) {
+    missed[name] = (missed[name] ?? 0) + 1;
+    throw error;
+  }
+}
+
+// The same for a script that nobody waits for: it is asked for until it comes, on a slow link, too.
+export function sometime(name, use) {
+  late(name, 45_000).then(use, () => setTimeout(() => sometime(name, use), AGAIN));
 }
 
 // A signal that aborts after a time; AbortSignal.timeout is too new for some browsers.

@@ -1,13 +1,25 @@
 // The view of one item: all photos and attributes, similar items, and the way to a phone.
 
 import { mat, openButton, thing } from "./answer.js";
-import { isOwnScreen, make, text } from "./dom.js";
+import { isOwnScreen, make, text, timeLimit } from "./dom.js";
 import { loadStyles } from "./late-styles.js";
-import { say, unbroken } from "./words.js";
+import { ask } from "./search.js";
+import { localItem, say, unbroken } from "./words.js";
 
-export const styled = () => loadStyles("item.css");
+const PATIENCE = 10_000; // ms
 
-export function itemView(item, open) {
+// An item as a result for the panel. What is known of it is shown where the device does not answer.
+export async function opened(item, open, words) {
+  const asked = ask(`api/items/${encodeURIComponent(item.sku)}`, { signal: timeLimit(PATIENCE) }).catch((error) => {
+    if (!item.title) throw error;
+    return item;
+  });
+  const [whole] = await Promise.all([asked, ...["item.css", "scrolling.css"].map(loadStyles)]);
+  const local = localItem(whole);
+  return { words, view: itemView(local, open), spoken: local.title };
+}
+
+function itemView(item, open) {
   const whole = thing(item, null, Infinity);
   const view = make("article", "match item", whole);
   const pictures = item.photos?.length > 1 ? gallery(item) : make("div", "gallery", mat(item.photo));
@@ -23,6 +35,7 @@ function gallery({ title, photos }) {
   strip.tabIndex = 0; // for the arrow keys
   strip.setAttribute("aria-label", title);
   const choices = make("ul", "more-photos");
+  const mark = (chosen) => [...choices.children].forEach(({ firstChild }, number) => firstChild.setAttribute("aria-current", number === chosen));
   photos.forEach((photo, number) => {
     const place = make("li", "", mat(photo.address));
     strip.append(place);
@@ -32,6 +45,8 @@ function gallery({ title, photos }) {
     choice.addEventListener("click", () => strip.scrollTo({ left: place.offsetLeft - strip.offsetLeft, behavior: "smooth" }));
     choices.append(make("li", "", choice));
   });
+  strip.addEventListener("scroll", () => mark(Math.round(Math.abs(strip.scrollLeft) / strip.clientWidth)));
+  mark(0);
   return make("div", "gallery", strip, choices);
 }
 

@@ -5,7 +5,6 @@ import { isKiosk } from "./dom.js";
 export function lockDown() {
   if (!isKiosk) return;
   document.documentElement.classList.add("kiosk");
-  import("./staff-way.js");
   for (const way of ["contextmenu", "dragstart", "selectstart"]) {
     document.addEventListener(way, (event) => {
       if (event.target.tagName !== "INPUT") event.preventDefault();

@@ -1,11 +1,11 @@
 // The panel while it shows what the device sees: the answer, or why there is none.
 
-import { isOwnScreen, make, text } from "./dom.js";
+import { isOwnScreen, late, make, text } from "./dom.js";
 import { refit, sentenceView, sightingView, textButton } from "./answer.js";
-import { asSentence, say, sayParts, spokenVerdict } from "./words.js";
+import { say, sayParts, spokenVerdict } from "./words.js";
 
 // Loaded when it is needed; without the device nothing can be told.
-const telling = (act) => import("./visitor.js").then(act, () => {});
+const telling = (act) => late("visitor.js").then(act, () => {});
 
 const thingKey = ({ sighting, verdict, matches }) => [sighting, verdict, matches[0]?.sku].join();
 
@@ -66,7 +66,7 @@ export class LiveAnswer {
   show() {
     const { situation } = this;
     const seen = situation === "seen" ? [this.sighting.id, ...this.sighting.things.map(thingKey)] : [];
-    const key = [situation, this.#state?.waiting, ...seen].join(" ");
+    const key = [situation, this.#state?.waiting, this.#state?.progress, ...seen].join(" ");
     if (key === this.#shown) return;
     this.#shown = key;
     const sighting = situation === "seen" ? this.sighting : null;
@@ -78,7 +78,7 @@ export class LiveAnswer {
 
   #list(sighting, view, key) {
     const add = (tray) => key === this.#shown && tray.list(sighting, view, this.#open, this.#draw);
-    return import("./tray.js").then(add, () => {});
+    return late("tray.js").then(add, () => {});
   }
 
   // Something else is in the panel now.
@@ -94,11 +94,11 @@ export class LiveAnswer {
           say("No connection to the device"),
         ];
       case "waiting": {
-        const { waiting, isTold } = this.#state;
-        const spoken = waiting.replace(/\d+\S?\s?%/, ""); // not each percent
-        const sentence = asSentence(waiting);
-        const advice = isTold ? sentence : text("span", "", sentence);
-        return [sentenceView("turn", say("Waiting for a catalogue"), advice), spoken];
+        const { progress } = this.#state;
+        const heading = say("Nothing can be found at the moment");
+        const advice = progress ? text("span", "", progress) : say("The page goes on by itself.");
+        const spoken = (progress || heading).replace(/[,،、]?\s*\d+\S?\s?[%٪]/, ""); // not each percent
+        return [sentenceView("wait", heading, advice), spoken];
       }
       case "offline": {
         const search = textButton(say("search by name"), this.#askForName);

@@ -1,24 +1,23 @@
 // Connects the page with the device's state and with a visitor's wishes.
 
-import { stayAwake } from "./awake.js";
-import { byId, isOwnScreen, late, make, text } from "./dom.js";
+import { byId, isKiosk, isOwnScreen, late, make, sometime, text, timeLimit } from "./dom.js";
 import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
-import { fetchStatus } from "./search.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { catalogueName, clock, localSighting, ownWords, say } from "./words.js";
+import { PATIENCE, catalogueName, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
-const CARDS_DUE = 5_000; // ms until the sheet is fetched that most answers with cards need
+const LATER = 5_000; // ms until what the first answer does not need is fetched
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
 const visit = new Visit({
   panel,
   askForName,
+  canFind: () => live.situation !== "waiting",
   onShow(spoken, sighting) {
     address?.show(false);
     draw(null);
@@ -52,10 +51,17 @@ const live = new LiveAnswer({
 let address = null;
 let attract = null;
 let dimmer = null;
-if (isOwnScreen) late(() => import("./address.js")).then(showAddress);
-if (isOwnScreen) late(() => import("./attract.js")).then(attractWhenAlone);
-if (isOwnScreen && document.body.dataset.dim)
-  late(() => import("./dim.js")).then(({ Dimmer }) => (dimmer = new Dimmer(document.body.dataset.dim)));
+if (isOwnScreen) sometime("address.js", showAddress);
+
+function fetchMore() {
+  sometime("cards.js", ({ styled }) => styled());
+  sometime("awake.js");
+  if (isKiosk) sometime("staff-way.js");
+  if (!isOwnScreen) return;
+  sometime("attract.js", attractWhenAlone);
+  const { dim } = document.body.dataset;
+  if (dim) sometime("dim.js", ({ Dimmer }) => (dimmer = new Dimmer(dim)));
+}
 
 function showAddress({ OwnAddress }) {
   address = new OwnAddress();
@@ -172,18 +178,25 @@ const link = new SharedLink({
       byId("status-camera").dir = "";
       byId("status-camera").textContent = say("Not connected");
       byId("status-when").textContent = "";
+      byId("status-catalogue").textContent = "";
+      named = undefined;
       if (!visit.hasResult) live.show();
     }
   },
   async onState(arrived) {
     const turn = ++turns;
-    const waiting = await ownWords(arrived.waiting, arrived.waiting_words);
+    const progress = arrived.waiting ? await progressOf(arrived) : "";
     const message = await ownWords(arrived.camera.message, arrived.camera.words);
     if (turn !== turns) return;
     const camera = { ...arrived.camera, message, isTold: message !== arrived.camera.message };
-    hear({ ...arrived, waiting, isTold: waiting !== arrived.waiting, camera });
+    hear({ ...arrived, progress, camera });
   },
 });
+
+// How far a device without a catalogue is; empty where that does not concern visitors.
+function progressOf(state) {
+  return late("progress.js", PATIENCE).then(({ progress }) => progress(state)).catch(() => "");
+}
 
 function hear(arrived) {
   const next = { ...arrived, sighting: arrived.sighting && localSighting(arrived.sighting) };
@@ -208,7 +221,8 @@ async function nameCatalogue(bundle) {
   named = bundle;
   let title = "";
   try {
-    title = (await fetchStatus()).catalogue?.title ?? "";
+    const answer = await fetch("api/status", { signal: timeLimit(PATIENCE) });
+    title = (await answer.json()).catalogue?.title ?? "";
   } catch {
     // the day alone is shown
   }
@@ -227,14 +241,14 @@ function showHint() {
     online: say("Show one thing or several, and keep them still for a moment."),
     offline: say("Check its cable. The picture returns by itself."),
   };
-  const hint = hints[isReached && state?.camera.state];
+  const hint = hints[isReached && !state?.waiting && state?.camera.state];
   byId("hint").textContent = hint ?? "";
   byId("hint").hidden = !byId("look").hidden || !hint;
 }
 
 function showTimings(sighting) {
   timed = sighting;
-  if (byId("timings").open) import("./timings.js").then((timings) => timings.showTimings(timed), () => {});
+  if (byId("timings").open) late("timings.js").then((timings) => timings.showTimings(timed), () => {});
 }
 
 byId("timings").addEventListener("toggle", () => showTimings(timed));
@@ -301,8 +315,7 @@ if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {
   byId("choose-words").textContent = say("Choose a photo");
 }
 
-// An answer with cards does not wait for its sheet, but the first answer does not wait for it, either.
-setTimeout(() => import("./late-styles.js").then(({ loadStyles }) => loadStyles("cards.css"), () => {}), CARDS_DUE);
+setTimeout(fetchMore, LATER);
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") visit.back();
@@ -319,7 +332,6 @@ function followVisibility() {
     picture.stop();
   } else {
     link.open();
-    stayAwake();
   }
 }
 

@@ -13,7 +13,14 @@ const MARGIN = 8; // px below a sentence
 const FEWER = "fit-3"; // leaves out the third card
 const FEW_LINES = 2;
 const LINES = [8, 7, 6, 5, 4, 3, 2, 1]; // the most that a name has, where there is room
-const REFILLS = ["is-refilled", "is-refilled-in-a-line"];
+const OF_PLACES = ["none", 3, 2, 1]; // the most that a card's place has
+// What gets room that is left, each the first of these that fits: places, attributes, and the photo
+// where no name is cut.
+const REFILLS = [
+  ["is-wordy"],
+  ["is-refilled", "is-refilled-in-a-line"],
+  ["is-pictured", "is-a-little-pictured"],
+];
 
 export class Panel {
   #panel;
@@ -29,9 +36,7 @@ export class Panel {
   // A view is made ready, and its pictures are loaded first, so that nothing jumps.
   async show(view, ready = null) {
     const turn = ++this.#turn;
-    const { styles } = view.dataset;
-    const styled = styles && import("./late-styles.js").then(({ loadStyles }) => loadStyles(styles), () => {});
-    await Promise.race([Promise.all([styled, ready]), wait(PATIENCE)]);
+    await Promise.race([Promise.all([view.ready, ready]), wait(PATIENCE)]);
     const pictures = [...view.querySelectorAll("img")].map((image) => image.decode().catch(() => {}));
     await Promise.race([Promise.all(pictures), wait(PICTURE_PATIENCE)]);
     if (turn !== this.#turn) return;
@@ -41,13 +46,13 @@ export class Panel {
     if (focused) this.#panel.parentElement.focus(); // the focused element is gone
   }
 
-  // Leave out and shrink, step by step, what matters least, until the rest fits. Room that is left
-  // when names are whole and large is the attributes'.
+  // Leave out and shrink, step by step, what matters least, until the rest fits. What room is left
+  // then is filled again.
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
-    view.classList.remove(...REFILLS, ...STEPS);
-    for (const name of ["--room", "--shrink"]) view.style.removeProperty(name);
+    view.classList.remove(...REFILLS.flat(), ...STEPS);
+    for (const name of ["--room", "--place", "--shrink"]) view.style.removeProperty(name);
     let step = 0;
     while (isCut(view) && step < STEPS.length) {
       view.classList.add(STEPS[step]);
@@ -59,12 +64,17 @@ export class Panel {
   }
 }
 
-// Let names have as many lines as there is room for. One that is cut in any case takes no card's place.
+// Let names have as many lines as there is room for. One that is cut in any case takes no card's
+// place, and of a card's name two lines are left before its place is cut.
 function clamp(view) {
   if (view.matches(".choice")) {
     view.classList.remove(FEWER);
     if (vary(view, "--room", LINES.slice(0, -FEW_LINES))) return;
     view.classList.add(FEWER);
+    for (const lines of OF_PLACES) {
+      view.style.setProperty("--place", lines);
+      if (vary(view, "--room", LINES.slice(0, -1))) return;
+    }
   }
   vary(view, "--room", LINES);
 }
@@ -80,12 +90,13 @@ function vary(view, name, values) {
   return false;
 }
 
-// Show attributes again, below or beside each other, where that fits.
 function refill(view) {
-  for (const name of REFILLS) {
-    view.classList.add(name);
-    if (!isCut(view)) return;
-    view.classList.remove(name);
+  for (const names of REFILLS) {
+    for (const name of names) {
+      view.classList.add(name);
+      if (!isCut(view)) break;
+      view.classList.remove(name);
+    }
   }
 }
 

@@ -6,7 +6,11 @@ import { make } from "./dom.js";
 import { loadStyles } from "./late-styles.js";
 import { say } from "./words.js";
 
-export const styled = () => loadStyles("photo-box.css");
+// Show a photo over `frame`; see PhotoBox.
+export async function boxed(frame, file, onChoice) {
+  await loadStyles("photo-box.css");
+  return new PhotoBox(frame, file, onChoice);
+}
 
 const LEAST = 0.1; // least side of the box, as a share of the photo's
 const AROUND = 0.5; // side of the box around a tap
@@ -14,7 +18,7 @@ const STEP = 0.05; // of a key
 const PAUSE = 500; // ms after the last key until it is searched
 const CORNERS = ["nw", "ne", "sw", "se"];
 
-export class PhotoBox {
+class PhotoBox {
   #photo = make("img");
   #box = make("div", "photo-part");
   #fit = make("div", "photo-fit", this.#photo, this.#box);

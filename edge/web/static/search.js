@@ -1,38 +1,20 @@
-// Requests to the device: items by text, one item. photo-search.js has the search with a photo.
+// Requests to the device.
 
-import { timeLimit } from "./dom.js";
-import { localItem, ownWords, say } from "./words.js";
+import { ownWords } from "./words.js";
 
-export const MOST_FOUND = 24;
 export const PATIENCE = 30_000; // milliseconds
 
-export async function findItems(text, signal) {
-  const { items } = await ask(`api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
-  return items.map(localItem);
+// An error whose message is for visitors.
+export function told(message) {
+  return Object.assign(new Error(message), { isTold: true });
 }
 
-export async function fetchItem(sku) {
-  return localItem(await ask(`api/items/${encodeURIComponent(sku)}`, { signal: timeLimit(PATIENCE) }));
-}
-
-export async function fetchShowcase() {
-  return (await ask("api/showcase", { signal: timeLimit(PATIENCE) })).items.map(localItem);
-}
-
-export function fetchStatus() {
-  return ask("api/status", { signal: timeLimit(PATIENCE) });
-}
-
-// The answer's JSON; where there is none, an Error with a text for visitors is thrown.
+// The answer's JSON. Where there is none, an error is thrown, which tells why if the device says so.
 export async function ask(address, options) {
-  let answer;
-  try {
-    answer = await fetch(address, options);
-  } catch {
-    throw new Error(say("The device does not answer. Try again in a moment."));
-  }
+  const answer = await fetch(address, options);
   const document = await answer.json().catch(() => null);
   if (answer.ok && document) return document;
   const detail = await ownWords(document?.detail, document?.words);
-  throw new Error(detail ?? say("That did not work. Try again."));
+  if (detail) throw told(detail);
+  throw new Error(`status ${answer.status}`);
 }

@@ -2,7 +2,8 @@
 
 import { byId, make, text } from "./dom.js";
 import { button, sureButton } from "./staff-buttons.js";
-import { asSentence, capitalized, ownWords, say } from "./words.js";
+import { asSentence } from "./sentence.js";
+import { capitalized, ownWords, say } from "./words.js";
 
 const RENEWED = 5_000; // ms
 

@@ -1,6 +1,7 @@
 // How long each stage of an answer took. Loaded when somebody opens the list.
 
 import { byId, make } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
 import { say } from "./words.js";
 
 const STAGES = {
@@ -13,7 +14,8 @@ const STAGES = {
   show: say("Show"),
 };
 
-export function showTimings(sighting) {
+export async function showTimings(sighting) {
+  await loadStyles("timings.css");
   const list = byId("timings-list");
   list.replaceChildren();
   for (const [stage, words] of Object.entries(STAGES)) {

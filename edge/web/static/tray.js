@@ -5,6 +5,8 @@ import { make, text } from "./dom.js";
 import { loadStyles } from "./late-styles.js";
 import { say } from "./words.js";
 
+const LEAST_LETTER = 14; // CSS pixels
+
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
 export async function list(sighting, view, open, draw) {
   draw(drawThings(sighting.things));
@@ -33,8 +35,11 @@ function trayView({ verdict, things }, open) {
   const view = make("section", "others tray", make("h3", "also", say("On the counter")));
   const rows = itemRows(listed.map(({ item }) => item), open);
   listed.forEach(({ count }, place) => {
-    const name = rows.children[place].querySelector(".name");
-    if (count > 1) name.prepend(text("b", "count", `${count} ×`), " ");
+    if (count < 2) return;
+    const [name, cost] = [".name", ".cost"].map((part) => rows.children[place].querySelector(part));
+    name.prepend(text("b", "count", `${count} ×`), " ");
+    if (!cost.textContent) return;
+    cost.replaceChildren(text("span", "", cost.textContent), " ", make("small", "each", say("each")));
   });
   if (listed.length) view.append(rows);
   const unknown = things.filter((thing) => thing.verdict && thing.verdict !== "match").length;
@@ -58,17 +63,19 @@ function drawThing(context, box, name, colour) {
   context.lineWidth = 0.4 * unit;
   context.strokeStyle = colour;
   context.strokeRect(left, top, across, down);
-  context.font = `600 ${3 * unit}px system-ui, sans-serif`;
+  // letters as large as others of the page, however small the picture is shown
+  const letter = Math.max(3 * unit, (LEAST_LETTER * width) / context.canvas.clientWidth);
+  context.font = `600 ${letter}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "bottom";
-  const words = shortened(context, name, Math.max(across, 18 * unit));
-  const label = context.measureText(words).width + 2 * unit;
+  const words = shortened(context, name, Math.max(across, 8 * letter));
+  const label = context.measureText(words).width + 0.6 * letter;
   const middle = Math.min(Math.max(left + across / 2, label / 2), width - label / 2);
-  const bottom = Math.min(top + down + 4.4 * unit, height);
+  const bottom = Math.min(top + down + 1.45 * letter, height);
   context.fillStyle = "#fffd";
-  context.fillRect(middle - label / 2, bottom - 4.2 * unit, label, 4.2 * unit);
+  context.fillRect(middle - label / 2, bottom - 1.4 * letter, label, 1.4 * letter);
   context.fillStyle = "#111";
-  context.fillText(`\u2068${words}\u2069`, middle, bottom - 0.6 * unit); // in the words' own direction
+  context.fillText(`\u2068${words}\u2069`, middle, bottom - 0.2 * letter); // in the words' own direction
 }
 
 function shortened(context, name, room) {

@@ -1,10 +1,9 @@
 // What a visitor asks for by hand: items by name, an item, a search with a photo. The result stays
 // in the panel until the visitor goes back, or until something new lies before the camera.
 
-import { foundView, sentenceView, sightingView } from "./answer.js";
-import { byId, isOwnScreen } from "./dom.js";
-import { MOST_FOUND, fetchItem, findItems } from "./search.js";
-import { say, spokenVerdict } from "./words.js";
+import { sentenceView, textButton } from "./answer.js";
+import { byId, isOwnScreen, late, make } from "./dom.js";
+import { say } from "./words.js";
 
 const BACK_AFTER = isOwnScreen ? 30_000 : 600_000; // ms without input
 const OFFERED = 8_000; // ms without input until something new takes over on the device's own screen
@@ -12,6 +11,7 @@ const OFFERED = 8_000; // ms without input until something new takes over on the
 export class Visit {
   #panel;
   #askForName;
+  #canFind;
   #onShow;
   #onBack;
   #hasResult = false;
@@ -23,11 +23,12 @@ export class Visit {
   #timer = 0;
   #photo = null; // the visitor's, while its result is shown
 
-  // askForName() is a visitor's wish. onShow(spoken, sighting) is called with a result, and with a
+  // askForName() is a visitor's wish; canFind() tells whether there is a catalogue. onShow(spoken, sighting) is called with a result, and with a
   // photo's sighting or null; onBack() when the camera's answer is wanted again.
-  constructor({ panel, askForName, onShow, onBack }) {
+  constructor({ panel, askForName, canFind, onShow, onBack }) {
     this.#panel = panel;
     this.#askForName = askForName;
+    this.#canFind = canFind;
     this.#onShow = onShow;
     this.#onBack = onBack;
     byId("back").addEventListener("click", () => this.#return());
@@ -74,81 +75,57 @@ export class Visit {
     this.#onBack();
   }
 
-  async find(text) {
+  find(text) {
     const signal = this.#ask();
     if (!text) return this.back();
     this.#removePhoto();
-    try {
-      const items = await findItems(text, signal);
-      if (signal.aborted) return;
-      if (items.length === 1) {
-        await this.open(items[0], say("Found for “{text}”", { text }));
-      } else if (items.length) {
-        const count = items.length;
-        const words =
-          count < MOST_FOUND
-            ? say("{count} found for “{text}”", { count, text })
-            : say("The first {count} for “{text}”", { count, text });
-        this.#show(words, foundView(items, this.open));
-      } else {
-        const view = sentenceView("turn", say("Nothing by that name"), say("Try another word, or fewer."));
-        this.#show(say("Nothing found for “{text}”", { text }), view);
-      }
-    } catch (error) {
-      if (!signal.aborted) this.#fail(error);
-    }
+    return this.#fulfil(signal, () => this.find(text), async () => {
+      const { found } = await late("found.js");
+      return found(text, this.open, signal);
+    });
   }
 
-  open = async (item, words = say("Chosen by you")) => {
-    const signal = this.#ask();
-    let whole = item;
-    try {
-      whole = await fetchItem(item.sku);
-    } catch (error) {
-      if (!item.title && !signal.aborted) this.#fail(error);
-      if (!item.title) return;
-      // the fields that are already known are shown
-    }
-    try {
-      const { itemView, styled } = await import("./item.js");
-      await styled();
-      if (!signal.aborted) this.#show(words, itemView(whole, this.open), whole.title);
-    } catch {
-      if (!signal.aborted) this.#fail(new Error(say("The device does not answer. Try again in a moment.")));
-    }
-  };
+  open = (item, words = say("Chosen by you")) =>
+    this.#fulfil(this.#ask(), () => this.open(item, words), async () => {
+      const { opened } = await late("item.js");
+      return opened(item, this.open, words);
+    });
 
-  async searchWith(file, box = "") {
+  searchWith(file, box = "") {
+    if (!this.#canFind()) return;
     const signal = this.#ask();
     const shown = !box && this.#showPhoto(file, signal);
     this.#waiting = signal;
-    this.#show(say("Your photo"), sentenceView("hold", say("Looking…")));
+    this.#show({ words: say("Your photo"), view: sentenceView("hold", say("Looking…")) });
+    return this.#fulfil(signal, () => this.searchWith(file, box), async () => {
+      const searched = late("photo-search.js").then(({ seenOn }) => seenOn(file, box, this.open, this.#askForName));
+      const [result] = await Promise.all([searched, shown]);
+      if (!box) this.#photo?.found(result.sighting);
+      return result;
+    });
+  }
+
+  // Show what `bring` finds, or that nothing came, and the way to try `again`. While the device has
+  // no catalogue, the panel says so already.
+  async #fulfil(signal, again, bring) {
+    if (!this.#canFind()) return this.back();
+    let result;
     try {
-      const { searchPhoto } = await import("./photo-search.js").catch(() => {
-        throw new Error(say("The device does not answer. Try again in a moment."));
-      });
-      const sighting = await searchPhoto(file, box);
-      if (signal.aborted) return;
-      this.#waiting = null;
-      if (shown) shown.then(() => this.#photo?.found(sighting));
-      const view =
-        sighting.verdict === "nothing"
-          ? sentenceView("turn", say("I see nothing in this photo"), say("Take it closer, on a plain ground."))
-          : sightingView(sighting, this.open, this.#askForName);
-      this.#show(say("Your photo"), view, spokenVerdict(sighting), sighting);
+      result = await bring();
     } catch (error) {
-      if (signal.aborted) return;
-      this.#waiting = null;
-      this.#fail(error);
+      result = failure(error, again);
     }
+    if (signal.aborted) return;
+    this.#waiting = null;
+    this.#show(result);
   }
 
   async #showPhoto(file, signal) {
     this.#removePhoto();
-    const { PhotoBox, styled } = await import("./photo-box.js");
-    await styled();
-    if (signal.aborted) return;
-    this.#photo = new PhotoBox(byId("frame"), file, (box) => this.searchWith(file, box));
+    const { boxed } = await late("photo-box.js");
+    const photo = await boxed(byId("frame"), file, (box) => this.searchWith(file, box));
+    if (signal.aborted) return photo.remove();
+    this.#photo = photo;
   }
 
   #removePhoto() {
@@ -162,7 +139,7 @@ export class Visit {
     return this.#question.signal;
   }
 
-  #show(words, view, spoken = words, sighting = null) {
+  #show({ words, view, spoken = words, sighting = null }) {
     if (!this.#hasResult) this.#before = this.#latest;
     this.#hasResult = true;
     byId("result-words").textContent = words;
@@ -172,14 +149,18 @@ export class Visit {
     this.stay();
   }
 
-  #fail(error) {
-    this.#show(say("No result"), sentenceView("turn", say("That did not work"), error.message), error.message);
-  }
-
   #return() {
     this.back();
     byId("answer").focus();
   }
+}
+
+// What is shown in place of a result: why there is none. A device that is away can be asked again.
+function failure({ isTold, message }, again) {
+  const why = isTold ? message : say("The device does not answer.");
+  const view = sentenceView(isTold ? "ask" : "link", say("That did not work"), why);
+  if (!isTold) view.append(make("p", "advice", textButton(say("Try again"), again)));
+  return { words: say("No result"), view, spoken: why };
 }
 
 // A thing that is only looked at once more is no new one.

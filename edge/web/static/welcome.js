@@ -1,10 +1,11 @@
 // What the own screen shows while nobody is there: a welcome, and items by turns.
 
-import { cards, refit } from "./answer.js";
-import { make } from "./dom.js";
+import { refit } from "./answer.js";
+import { cards, styled } from "./cards.js";
+import { make, timeLimit } from "./dom.js";
 import { loadStyles } from "./late-styles.js";
-import { fetchShowcase } from "./search.js";
-import { say } from "./words.js";
+import { PATIENCE, ask } from "./search.js";
+import { localItem, say } from "./words.js";
 
 const TURN = 8_000; // ms
 const AT_ONCE = 3;
@@ -23,8 +24,10 @@ export class Welcome {
 
   // Fetch what it shows; where there are no items, the welcome stands alone.
   async prepare() {
-    const styles = ["cards.css", "attract.css"].map(loadStyles);
-    [this.#items] = await Promise.all([fetchShowcase().catch(() => []), ...styles]);
+    const styles = [styled(), loadStyles("attract.css")];
+    const asked = ask("api/showcase", { signal: timeLimit(PATIENCE) }).catch(() => ({ items: [] }));
+    const [{ items }] = await Promise.all([asked, ...styles]);
+    this.#items = items.map(localItem);
   }
 
   begin() {

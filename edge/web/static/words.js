@@ -1,12 +1,16 @@
 // The page's sentences, in the visitor's language. English is the text in the scripts; the page
 // brings the sentences of another language along (see edge/web/languages.py).
 
+import { late } from "./dom.js";
+
+export const PATIENCE = 2_000; // ms until the page goes on without words of the device
 const CLEAR = 0.95; // probability from which a match counts as clear
 const brought = document.getElementById("sentences")?.textContent;
 const SENTENCES = brought ? JSON.parse(brought) : {};
 export const LANGUAGE = document.documentElement.lang;
 // The visitor's own kind of the language, as en-GB, writes times and numbers.
-const LOCALE = navigator.languages.find((name) => name.split("-")[0] === LANGUAGE) ?? LANGUAGE;
+const own = navigator.languages.find((name) => name.split("-")[0] === LANGUAGE) ?? LANGUAGE;
+const LOCALE = `${own}-u-nu-latn`; // digits as in the catalogue's names and places
 const FIELDS = ["title", "price", "location"];
 const PRICE = /^(\D*)(\d{1,3}(?:[.,'’\u00a0\u202f ]?\d{3})*)[.,](\d{2})(\D*)$/;
 
@@ -21,7 +25,7 @@ export function say(text, values = {}) {
 // A text of the device in the page's language; see told.js.
 export async function ownWords(text, words) {
   if (!words || LANGUAGE === "en") return text;
-  return import("./told.js").then(({ told }) => told(words)).catch(() => text);
+  return late("told.js", PATIENCE).then(({ told }) => told(words)).catch(() => text);
 }
 
 // The same as parts, where a value may be an element.
@@ -122,15 +126,6 @@ function localThing(thing) {
 
 export function capitalized(text) {
   return text.charAt(0).toLocaleUpperCase(LANGUAGE) + text.slice(1);
-}
-
-const ENDED = /[.!?…。！？][\u2069"'”’»」』]*$/;
-const CHINESE_OR_JAPANESE = /[\u3040-\u30ff\u3400-\u9fff]/;
-
-// A text as a sentence: with a capital, and with the full stop of its writing, where it has none.
-export function asSentence(text) {
-  if (!text || ENDED.test(text)) return capitalized(text);
-  return capitalized(text) + (CHINESE_OR_JAPANESE.test(text) ? "。" : ".");
 }
 
 export function clock(milliseconds) {

@@ -250,6 +250,8 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
     device.latest.lead(replace(leading, others=(*others, ThingBeside(place))))
     names = page.locator(".tray .name")
     expect(names).to_have_text([re.compile("^2 . Blue stoneware cup$"), re.compile("Spur gear")])
+    costs = page.locator(".tray .cost")
+    expect(costs).to_have_text(["€\xa014.50 each", "€\xa023.00"])  # whose is the price of one
     expect(page.locator(".tray")).to_contain_text("Not known: 1")
     expect(page.locator(".tray")).to_contain_text("Looking…")
     device.latest.lead(replace(leading, others=tuple(others[1:2])))

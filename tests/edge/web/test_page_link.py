@@ -268,7 +268,7 @@ def test_lost_catalogue_takes_its_answers_along(
         expect(page.locator(".title")).to_have_text("Blue stoneware cup")
         device.opened = None
         expect(page.locator(".sentence")).to_contain_text(
-            "Waiting for a catalogue", timeout=within(3)
+            "Nothing can be found at the moment", timeout=within(3)
         )
         expect(page.locator("#status-when")).to_be_empty()
 

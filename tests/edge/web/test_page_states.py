@@ -50,13 +50,29 @@ LOOK = """(least) => {
     .filter((each) => each.textContent.length <= 48 && each.scrollHeight > each.clientHeight + 1)
     .concat(seen("#panel :is(.cost, .price)")
       .filter((each) => each.scrollWidth > each.clientWidth + 1));
+  // a name or a place with "…" has as many lines as there is room for
+  const parts = "#panel > *, #panel :is(.thing, .card, .card-label, .others)";
+  const isFull = () => [...document.querySelectorAll(parts)]
+    .some((part) => part.scrollHeight > part.clientHeight + 1);
+  const beside = seen("#panel :is(.title, .name, .where, .location .clamp)").filter((each) => {
+    if (each.scrollHeight <= each.clientHeight + 1 || each.closest(".similar")) return false;
+    const { lineHeight, fontSize } = getComputedStyle(each);
+    const line = parseFloat(lineHeight) || 1.2 * parseFloat(fontSize);
+    each.style.webkitLineClamp = Math.round(each.clientHeight / line) + 1;
+    const hasRoom = each.closest(".item, .found") || !isFull();
+    each.style.webkitLineClamp = "";
+    return hasRoom;
+  });
+  const framed = seen("#panel img.mat").map((each) => getComputedStyle(each))
+    .filter(({ backgroundColor, borderTopWidth }) =>
+      backgroundColor !== "rgba(0, 0, 0, 0)" || borderTopWidth !== "0px");
   const targets = seen("button, input, select, summary, label.button, a[href]")
     .map((each) => [each.className || each.id || each.tagName, each.getBoundingClientRect()])
     .filter(([, { width, height }]) => Math.min(width, height) < 47.99)
     .map(([name, { width, height }]) => `${name} ${width} x ${height}`);
   return {
     small, targets,
-    cut: cut.map((each) => each.textContent),
+    cut: cut.concat(beside).map((each) => each.textContent), framed: framed.length,
     sideways: document.documentElement.scrollWidth - innerWidth,
     down: document.documentElement.scrollHeight - innerHeight,
     top: answer.top + scrollY,
@@ -93,6 +109,7 @@ def test_every_state_fits_and_is_legible(
                     found = _look(page, size)
                     places[size].add(tuple(found["places"]))
                     faults = [found["sideways"] > 0, found["targets"], overflowing(page)]
+                    faults.append(found["framed"])  # by another white than the photo's
                     if not touch:
                         faults += [found["down"] > 0, found["small"], found["cut"]]
                     assert not any(faults), (state, size, faults)

@@ -68,11 +68,13 @@ def test_words_are_those_of_the_page() -> None:
 
 
 def test_before_the_first_answer_and_without_a_catalogue() -> None:
-    """It invites, or says what the device waits for."""
+    """It invites, or says calmly that nothing can be found."""
     device = StandInDevice()
     assert "Hold something in front of the camera" in read(device)
     device.opened = None
-    assert "Waiting for a catalogue No catalogue is open" in read(device)
+    shown = read(device)
+    assert "Nothing can be found at the moment The page goes on by itself." in shown
+    assert "visual-search activate" not in shown, "commands are the staff's"
 
 
 def test_it_renews_itself_and_tries_the_page_now_and_then() -> None:

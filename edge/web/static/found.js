@@ -1,0 +1,29 @@
+// Items by words. Loaded when somebody types some.
+
+import { itemRows, sentenceView } from "./answer.js";
+import { inTime, late, make } from "./dom.js";
+import { loadStyles } from "./late-styles.js";
+import { PATIENCE, ask } from "./search.js";
+import { localItem, say } from "./words.js";
+
+const MOST_FOUND = 24;
+
+// What words find, as a result for the panel. open(item) is a visitor's wish.
+export async function found(text, open, signal) {
+  const asked = ask(`api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
+  const [{ items }] = await Promise.all([inTime(asked, PATIENCE), loadStyles("scrolling.css")]);
+  const count = items.length;
+  if (!count) {
+    const view = sentenceView("ask", say("Nothing by that name"), say("Try another word, or fewer."));
+    return { words: say("Nothing found for “{text}”", { text }), view };
+  }
+  if (count === 1) {
+    const { opened } = await late("item.js");
+    return opened(items[0], open, say("Found for “{text}”", { text }));
+  }
+  const words =
+    count < MOST_FOUND
+      ? say("{count} found for “{text}”", { count, text })
+      : say("The first {count} for “{text}”", { count, text });
+  return { words, view: make("article", "found", itemRows(items.map(localItem), open)) };
+}

@@ -1,0 +1,64 @@
+"""A script that is not needed at once may not come: the visitor is told, and can try again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+
+from catalog.recognition.decision import Verdict
+from tests.support.browsing import CHROMIUM, KIOSK, SECONDS, visiting
+from tests.support.web_stand_in import CUP, StandInDevice, draw_look, serving
+
+LIMIT = 10 * SECONDS  # of dom.js
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+
+def try_again(page: Page) -> None:
+    """The sentence is there; touch its button."""
+    expect(page.locator(".sentence")).to_contain_text("The device does not answer.")
+    page.get_by_role("button", name="Try again").click()
+
+
+def hang(route: Route) -> None:
+    """Never answer."""
+
+
+def test_a_script_that_fails_or_hangs_is_told_and_asked_for_again(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """A failed and a hanging import block none of those that follow."""
+    photo = FilePayload(name="cup.jpg", mimeType="image/jpeg", buffer=draw_look(CUP))
+    with (
+        serving(device) as address,
+        visiting(browser, address, KIOSK, server_may_be_away=True) as page,
+    ):
+        device.show(Verdict.MATCH, [(CUP, 0.9)])
+        page.get_by_role("button", name="Open Blue stoneware cup").wait_for()
+        page.clock.install()
+        page.route("**/item.js*", lambda route: route.abort())
+        page.get_by_role("button", name="Open Blue stoneware cup").click()
+        expect(page.locator("#result-words")).to_have_text("No result")
+        page.unroute("**/item.js*")
+        page.route("**/item.js*", hang)
+        with page.expect_request("**/item.js*"):
+            try_again(page)
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        page.evaluate(FORGET)
+        page.clock.fast_forward(LIMIT)
+        page.locator(".sentence:not([data-former])").wait_for()
+        page.unroute("**/item.js*")
+        try_again(page)
+        expect(page.locator(".item .title")).to_have_text("Blue stoneware cup")
+        page.route("**/photo-box.js*", hang)
+        with page.expect_request("**/photo-box.js*"):
+            page.locator("#photo").set_input_files(photo)
+        page.clock.fast_forward(LIMIT)
+        page.unroute("**/photo-box.js*")
+        try_again(page)
+        expect(page.locator("#result-words")).to_have_text("Your photo")
+        expect(page.locator(".photo-part")).to_be_visible()
+        expect(page.locator(".match .title")).to_have_text("Blue stoneware cup")
+
+
+FORGET = "document.querySelector('#panel > *').setAttribute('data-former', '')"
