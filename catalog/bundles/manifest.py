@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, Literal
 
@@ -127,6 +128,8 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
             raise BundleError(f"{file}: too large for a manifest")
         data = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
+        if not os.path.lexists(path):
+            raise BundleError(f"{path}: is not there; no such folder") from error
         raise BundleError(
             f"{path}: not a bundle (no {MANIFEST}); make one with: "
             "visual-search catalog build PHOTOS --out BUNDLE"

@@ -23,6 +23,7 @@ from catalog.cli.foreign_share import foreign_share_option
 from catalog.cli.model import model
 from catalog.core.errors import PhotoError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
+from catalog.core.state import read_edge_state
 from catalog.core.terminal import as_json, one_line, print_json
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ def activate(config: Path | None, bundle: Path, *, as_json: bool) -> None:
         print_json(asdict(done))
         return
     click.echo(f"active: {done.bundle}" + (f" (before: {done.previous})" if done.previous else ""))
-    click.echo("next: visual-search edge run")
+    appliance = read_edge_state(device.state)
+    if appliance is not None and appliance.alive and appliance.follows:
+        click.echo("the appliance runs, and takes this catalogue by itself")
+    else:
+        click.echo("next: visual-search edge run")
 
 
 @catalog.command()

@@ -12,9 +12,11 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from catalog.bundles.manifest import verify
 from catalog.bundles.shelf import Shelf
+from catalog.core.state import edge_state, write_edge_state
 from catalog.core.terminal import print_json
 from catalog.networks.featurizer import Featurizer
 from tests.conftest import PHOTOS, THINGS, Surroundings
@@ -208,10 +210,10 @@ def test_an_onnx_file_is_a_model_too(
     ("words", "message"),
     [
         (("catalog", "build", "absent", "--out", "x"), "error: absent: no such file or folder"),
-        (("catalog", "activate", "absent"), "error: absent: not a bundle (no manifest.json)"),
-        (("catalog", "inspect", "absent"), "error: absent: not a bundle"),
-        (("catalog", "search", "absent", "x.jpg"), "error: absent: not a bundle"),
-        (("catalog", "evaluate", "absent", "x"), "error: absent: not a bundle"),
+        (("catalog", "activate", "absent"), "error: absent: is not there"),
+        (("catalog", "inspect", "absent"), "error: absent: is not there"),
+        (("catalog", "search", "absent", "x.jpg"), "error: absent: is not there"),
+        (("catalog", "evaluate", "absent", "x"), "error: absent: is not there"),
         (("catalog", "embed", "--from", "absent", "--out", "x.npz"), "error: absent: cannot be"),
         (("--config", "absent.toml", "catalog", "activate", "x"), "error: absent.toml: cannot be"),
     ],
@@ -248,6 +250,22 @@ def test_activate_tells_the_new_and_the_former_bundle(
     assert first["bundle"] == verify(small_bundle)[1]
     assert first["previous"] is None
     assert answer(surroundings.run("catalog", "activate", small_bundle, "--json"))["previous"]
+
+
+@pytest.mark.parametrize(("follows", "said"), [(True, "takes this cat"), (False, "next: visual-")])
+def test_activate_knows_an_appliance_that_runs(
+    follows: bool,
+    said: str,
+    tmp_path: Path,
+    small_bundle: Path,
+    unvalidated: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """This process plays it."""
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    write_edge_state(tmp_path / "data" / "state", edge_state("waiting", "", follows=follows))
+    done = CliRunner().invoke(command, ["catalog", "activate", str(small_bundle)])
+    assert said in done.output
 
 
 def test_inspect_checks_and_tells(surroundings: Surroundings, own_bundle: Path) -> None:
