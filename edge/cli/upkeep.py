@@ -7,12 +7,16 @@ from pathlib import Path
 
 import click
 
+from catalog.bundles.shelf import Shelf
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
 from edge.cli.doctor import examine
+from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.upkeep.backup import back_up
 from edge.upkeep.backup import restore as restore_archive
 from edge.upkeep.report import write_report
+from sync.cli.device import has_work
+from sync.settings import SyncSettings
 
 archive_argument = click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -23,7 +27,8 @@ archive_argument = click.argument("archive", type=click.Path(path_type=Path, dir
 def backup(config: Path | None, archive: Path) -> None:
     """Write settings, identity and what staff taught into ARCHIVE.
 
-    The catalogue is not in it, because it comes again from where it came; nor are private keys.
+    The catalogue is not in it, because it comes again from where it came: from its channel, or from
+    a bundle that you keep. Nor are private keys.
     The device may run meanwhile. Run it as root where the package is installed.
 
     \b
@@ -33,6 +38,10 @@ def backup(config: Path | None, archive: Path) -> None:
     device = load("device", DeviceSettings, config)
     names = back_up(device, config_file(config) or SYSTEM_FILE, archive)
     click.echo(f"{len(names)} files in {archive}: {', '.join(names)}")
+    click.echo(
+        "the catalogue is not in it: keep its bundle, or its photos, too, where it comes from no "
+        "channel"
+    )
 
 
 @click.command()
@@ -41,22 +50,20 @@ def backup(config: Path | None, archive: Path) -> None:
 def restore(config: Path | None, archive: Path) -> None:
     """Put back what 'visual-search backup' wrote into ARCHIVE.
 
-    It takes the place of what is here. The services stop meanwhile. Two devices must not have one
-    identity: switch the old one off.
+    It takes the place of what is here, and asks nothing: of the settings, the identity, the PIN and
+    what was taught. The catalogue that is here stays. The services stop meanwhile. Two devices must
+    not have one identity: switch the old one off.
 
     \b
     Example:
       sudo visual-search restore shop.tar.gz
     """
     device = load("device", DeviceSettings, config)
-    managed = services.present()
-    if managed:
-        services.stop()
-    try:
+    with services.stopped():
         done = restore_archive(device, config_file(config) or SYSTEM_FILE, archive)
-    finally:
-        if managed:
-            services.start_again()
+    if services.present():  # on a new machine those are not enabled yet that setup would enable
+        screen = load("edge", EdgeSettings, config).kiosk and not services.missing_for_screen()
+        services.start(link=has_work(config), screen=screen)
     click.echo(f"{len(done.files)} files are back")
     if done.left:
         click.echo(
@@ -65,6 +72,19 @@ def restore(config: Path | None, archive: Path) -> None:
         )
     for key in done.missing:
         click.echo(f"bring this private key, too, which no backup holds: {key}")
+    click.echo(_after_restoring(config))
+
+
+def _after_restoring(config: Path | None) -> str:
+    """What is to be done next; the settings are those that were put back."""
+    device = load("device", DeviceSettings, config)
+    if Shelf(device.shelf).active() is not None:
+        return "next: nothing; this device has a catalogue, and no setup is needed"
+    if load("sync", SyncSettings, config).source:
+        next_one = "visual-search sync once, which fetches the catalogue from its channel"
+    else:
+        next_one = "visual-search catalog activate BUNDLE, with the catalogue's bundle"
+    return f"next: {next_one}; no setup is needed"
 
 
 @click.command()

@@ -9,12 +9,14 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from catalog.core.errors import ContentError, ShelfError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
 from edge.upkeep.backup import back_up, restore
 from edge.upkeep.report import public_settings, without_secrets, write_report
+from visual_search.command import command
 
 SETTINGS = """
 [device]
@@ -85,6 +87,31 @@ def test_a_new_device_becomes_the_old_one(old: Device, new: Device, tmp_path: Pa
         assert reader.execute("select title from items").fetchall() == [("hex bolt",)]
     reader.close()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_catalogue", "said"),
+    [
+        ("", False, "next: visual-search catalog activate BUNDLE"),
+        ('[sync]\nsource = "s3://shop/c"\n', False, "next: visual-search sync once"),
+        ("", True, "next: nothing; this device has a catalogue"),
+    ],
+)
+def test_what_comes_after_a_restore_is_said(
+    settings: str, has_catalogue: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("edge.setup.services.UNIT", tmp_path / "no-unit")
+    file, archive = tmp_path / "visual-search.toml", tmp_path / "shop.tar.gz"
+    file.write_text(settings)
+    saved = CliRunner().invoke(command, ["--config", str(file), "backup", str(archive)])
+    assert "the catalogue is not in it" in saved.output
+    if has_catalogue:
+        (tmp_path / "data" / "shelf" / "versions" / "one").mkdir(parents=True)
+        (tmp_path / "data" / "shelf" / "active").symlink_to("versions/one")
+    done = CliRunner().invoke(command, ["--config", str(file), "restore", str(archive)])
+    assert said in done.output
+    assert "no setup is needed" in done.output
 
 
 def test_a_private_key_that_is_missing_is_named(old: Device, new: Device, tmp_path: Path) -> None:
