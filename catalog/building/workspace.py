@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catalog.core import durable
+from catalog.core.access import why_unwritable
 from catalog.core.errors import ShelfError
 
 
@@ -29,7 +30,7 @@ def workspace(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock_file = lock.open("w")
     except OSError as error:
-        raise ShelfError(f"{out.parent}: cannot be written: {error.strerror}") from error
+        raise ShelfError(f"{out.parent}: cannot be written: {why_unwritable(error)}") from error
     with lock_file:
         try:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)

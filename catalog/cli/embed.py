@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from catalog.cli.network_options import model_options, open_model
+from catalog.core.access import why_unwritable
 from catalog.core.errors import ContentError, SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, one_line, print_json, progress_bars
@@ -69,7 +70,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **
         with out.open("wb") as file:  # by its name alone, savez would add a suffix
             np.savez(file, **arrays)
     except OSError as error:
-        raise SurroundingsError(f"{out}: cannot be written: {error}") from error
+        raise SurroundingsError(f"{out}: cannot be written: {why_unwritable(error)}") from error
     if as_json:
         print_json(
             {

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 
 from catalog.core import durable
+from catalog.core.access import why_unwritable
 from catalog.core.errors import ContentError, SurroundingsError
 from edge.sighting import Frame, Image
 
@@ -43,7 +44,7 @@ def save_views(photos: Path, sku: str, title: str, views: Iterable[Frame]) -> li
             paths.append(_write_photo(folder, view.image))
         except OSError as error:
             raise SurroundingsError(
-                f"{folder}: cannot be written: {error.strerror}; check its room and rights"
+                f"{folder}: cannot be written: {why_unwritable(error)}"
             ) from error
     return paths
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from catalog.core import durable
+from catalog.core.access import why_unwritable
 from catalog.core.errors import ContentError, ShelfError, SurroundingsError
 from edge.taught.store import TaughtPhoto, TaughtStore
 
@@ -81,7 +82,7 @@ def export_folder(store: TaughtStore, folder: Path) -> int:
             durable.write(file, content, durable.PRIVATE)
             count += place.name != TABLE
     except OSError as error:
-        raise SurroundingsError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise SurroundingsError(f"{folder}: cannot be written: {why_unwritable(error)}") from error
     return count
 
 
