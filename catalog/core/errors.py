@@ -23,6 +23,11 @@ Each message says what happened, to what, and what to do about it.
 
 from __future__ import annotations
 
+import sys
+
+DEVICE_EXTRAS = ("streams",)  # what a device's package may have beside its own extras
+PACKAGED = "/opt/visual-search/"  # where a device's package has its Python
+
 
 class VisualSearchError(Exception):
     """Root of all errors raised on purpose."""
@@ -68,6 +73,27 @@ def extra_command(extra: str) -> str:
     return f"pip install '.[{extra}]'"
 
 
+def is_packaged() -> bool:
+    """Return whether this program is a device's package, to which nothing can be added."""
+    return sys.prefix.startswith(PACKAGED)
+
+
+def how_to_add(extra: str, options: str = "") -> str:
+    """Return what adds an extra to this program, or where it must be brought from.
+
+    Args:
+        extra: Its name in ``setup.py``.
+        options: Of ``pip install``.
+    """
+    if not is_packaged():
+        return f"{extra_command(extra)}{options} in this program's folder"
+    if extra in DEVICE_EXTRAS:
+        return f"a device's package made by `make device WITH={extra}`, in place of this one"
+    return (
+        f"a program that was installed by pip, with the extra {extra}: no device's package has it"
+    )
+
+
 class MissingExtraError(SurroundingsError):
     """An optional package is not installed.
 
@@ -78,8 +104,8 @@ class MissingExtraError(SurroundingsError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs a package that is not installed; install it with: "
-            f"{extra_command(extra)} in this program's folder"
+            f"{purpose} needs a package that is not installed; "
+            f"{'wanted is' if is_packaged() else 'install it with'}: {how_to_add(extra)}"
         )
         self.extra = extra
 

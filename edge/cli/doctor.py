@@ -16,9 +16,10 @@ import click
 import numpy as np
 
 from catalog.core.access import require_access
-from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError, extra_command
+from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError, how_to_add
 from catalog.core.findings import Finding, show
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
+from catalog.core.state import read_edge_state
 from catalog.core.terminal import as_json
 from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
@@ -65,9 +66,11 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield _catalogue(device)
     yield _sync(device)
     yield from _outbox(config)
-    yield from _cameras()
-    yield check_camera(edge, device.folder)
-    yield _port(edge)
+    yield from _cameras(edge)
+    state = read_edge_state(device.state)
+    runs = state is not None and state.alive
+    yield check_camera(edge, device.folder, appliance_runs=runs)
+    yield _port(edge, appliance_runs=runs)
     yield from _certificate(edge)
     yield from _look(load("page", PageSettings, config))
 
@@ -130,7 +133,7 @@ def _engines() -> Iterator[Finding]:
             "engines",
             "wrong",
             "none is installed; no network can run",
-            f"{extra_command('onnxruntime')} in this program's folder",
+            how_to_add("onnxruntime"),
         )
     for name in found:
         try:
@@ -155,14 +158,13 @@ def _text() -> Finding:
     except Exception as error:  # a library that it needs may be missing or too new
         return Finding(
             "text", "note", f"the words on things cannot be read: {error}",
-            f"{extra_command('text')} --force-reinstall in this program's folder",
+            how_to_add("text", " --force-reinstall"),
         )  # fmt: skip
     return Finding(
         "text",
         "ok",
         "the words on things are not read (optional): they would tell apart what only its label "
-        f"tells apart, and find items without a photo: {extra_command('text')} in this program's "
-        "folder",
+        f"tells apart, and find items without a photo; that takes {how_to_add('text')}",
     )
 
 
@@ -192,7 +194,7 @@ def _deeplens() -> Iterator[Finding]:
             "greengrass",
             "note",
             "the modules of a Greengrass V1 core are here, its SDK is not",
-            f"{extra_command('deeplens')} in this program's folder",
+            how_to_add("deeplens"),
         )
     else:
         yield Finding(
@@ -279,8 +281,9 @@ def _outbox(config: Path | None) -> Iterator[Finding]:
     yield from outbox_findings(config)
 
 
-def _cameras() -> Iterator[Finding]:
+def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
     from edge.cameras import list_cameras
+    from edge.cameras.device import device_path
 
     found = list_cameras()
     for camera in found:
@@ -295,7 +298,7 @@ def _cameras() -> Iterator[Finding]:
             continue
         modes = ", ".join(str(mode) for mode in camera.modes[:6]) or "its modes are not known"
         yield Finding("cameras", "ok", f"{name}: {modes}")
-    if not found:
+    if not found and device_path(settings.camera.strip()) is not None:
         yield Finding(
             "cameras",
             "note",
@@ -304,17 +307,23 @@ def _cameras() -> Iterator[Finding]:
         )
 
 
-def _port(settings: EdgeSettings) -> Finding:
+def _port(settings: EdgeSettings, *, appliance_runs: bool) -> Finding:
+    from edge.setup.services import is_page_at
     from edge.web.server import check_port
 
     try:
         check_port(settings.listening_address, settings.port)
     except PortError as error:
+        address = f"http://localhost:{settings.port}{settings.prefix}/"
+        if not is_page_at(address):
+            return Finding("port", "note", str(error), "end what uses it, or set [edge] port")
+        if appliance_runs:
+            return Finding("port", "ok", f"this device's appliance runs; its page: {address}")
         return Finding(
             "port",
             "note",
-            str(error),
-            "perhaps the appliance is running already; else set [edge] port",
+            f"another appliance uses port {settings.port}: {address}",
+            "end it, or set [edge] port",
         )
     return Finding("port", "ok", f"port {settings.port} is free")
 

@@ -21,12 +21,11 @@ import tomlkit
 
 from catalog.bundles.manifest import MANIFEST
 from catalog.core import durable
-from catalog.core.errors import ContentError, ShelfError, VisualSearchError
+from catalog.core.errors import ContentError, ShelfError, VisualSearchError, is_packaged
 
 STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))  # where sticks are mounted
 DEEPEST = 3  # folders below these that are looked into
 INSTALL, PACKAGES = "install", "visual-search_*.deb"  # in the folder that is installed from
-PACKAGED = Path("/opt/visual-search")
 LAUNCHER = Path("/usr/bin/visual-search")  # where root calls it, it becomes the services' user
 BUILT = "first-catalogue.bundle"  # in the data folder, until the shelf has its copy
 
@@ -82,7 +81,7 @@ def install_folders(sticks: Iterable[Path] = STICKS) -> list[Path]:
 
 def program() -> list[str]:
     """What runs this program as the user of its services, where root runs it."""
-    if os.geteuid() == 0 and Path(sys.prefix).is_relative_to(PACKAGED) and LAUNCHER.exists():
+    if os.geteuid() == 0 and is_packaged() and LAUNCHER.exists():
         return [str(LAUNCHER)]
     return [sys.executable, "-m", "visual_search"]
 

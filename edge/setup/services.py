@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import shutil
 import subprocess
 import time
@@ -17,6 +19,7 @@ UNIT = Path("/usr/lib/systemd/system/visual-search-edge.service")
 EDGE, LINK, KIOSK = (f"visual-search-{name}.service" for name in ("edge", "sync", "kiosk"))
 SCREEN = ("cage", "chromium", "seatd")  # Debian's packages, and their programs
 PATIENCE_S = 60.0
+ANSWER_S = 5.0  # what answers later is no page of ours
 
 
 def present() -> bool:
@@ -79,6 +82,16 @@ def page_answers(port: int) -> str:
             if time.monotonic() > until:
                 return str(error)
             time.sleep(0.2)
+
+
+def is_page_at(address: str) -> bool:
+    """Whether an appliance of this program serves its page at an address, http://HOST:PORT/."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{address}openapi.json", timeout=ANSWER_S) as answer:
+            return bool(json.loads(answer.read())["info"]["title"] == "visual-search")
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
+        return False
 
 
 def _systemctl(*arguments: str) -> None:

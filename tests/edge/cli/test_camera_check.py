@@ -95,3 +95,6 @@ def test_a_camera_that_the_appliance_uses_is_noted(tmp_path: Path) -> None:
     found = check_camera(chosen("/dev/video0"), tmp_path, busy)
     assert found.state == "note"
     assert "another program uses it" in found.message
+    found = check_camera(chosen("/dev/video0"), tmp_path, busy, appliance_runs=True)
+    assert (found.state, found.remedy) == ("ok", "")
+    assert "this device's appliance uses it" in found.message

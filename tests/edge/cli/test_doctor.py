@@ -5,18 +5,24 @@ from __future__ import annotations
 import importlib
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from catalog.core.errors import MissingExtraError
 from catalog.core.findings import Finding
+from catalog.core.state import edge_state, write_edge_state
 from edge.cameras import CameraInfo, CameraMode
 from edge.cli.doctor import examine
+from edge.web.app import create_app
+from edge.web.server import Server
 from tests.catalog.networks.test_awscam import NAMES, STAND_INS
 from tests.conftest import Surroundings
 from tests.support import greengrass_core
 from tests.support.certificates import Authority
+from tests.support.web_stand_in import StandInDevice
 
 
 def findings(subject: str) -> list[Finding]:
@@ -71,6 +77,51 @@ def test_a_port_that_is_in_use_is_noted(
     assert (used.state, free.state) == ("note", "ok")
     assert used.message.startswith(f"port {port} is in use")
     assert free.message == f"port {port} is free"
+
+
+@pytest.mark.parametrize(
+    ("runs", "state", "said"),
+    [(True, "ok", "this device's appliance runs; its page: "), (False, "note", "another appl")],
+)
+def test_the_devices_own_page_at_the_port_is_known(
+    runs: bool, state: str, said: str, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process plays the appliance."""
+    device = StandInDevice()
+    server = Server(create_app(device), "127.0.0.1", 0, device.stopping)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__PORT", str(server.port))
+    if runs:
+        write_edge_state(surroundings.data / "state", edge_state("open", "a bundle"))
+    try:
+        (found,) = findings("port")
+    finally:
+        server.close()
+        thread.join()
+    assert found.state == state
+    assert found.message.startswith(said)
+    assert str(server.port) in found.message
+
+
+def test_only_who_needs_a_v4l2_camera_hears_that_none_is_connected(
+    surroundings: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.cameras.list_cameras", list)
+    (none,) = findings("cameras")
+    assert "no V4L2 camera is connected" in none.message
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__CAMERA", str(tmp_path))
+    assert findings("cameras") == []
+
+
+def test_on_a_devices_package_nothing_is_to_be_installed_by_pip(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", "/opt/visual-search/0.2.0+deb12")
+    monkeypatch.setattr("catalog.networks.text_reader.open_reader", lambda: None)
+    (text,) = findings("text")
+    assert "with the extra text: no device's package has it" in text.message
+    assert "make device WITH=streams" in str(MissingExtraError("a stream", "streams"))
 
 
 @pytest.fixture
