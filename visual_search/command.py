@@ -16,6 +16,7 @@ from catalog.core.worker import ONE_THREAD
 from visual_search.sharing import FETCH_SHARED, fetch_shared
 from visual_search.system import require_linux
 
+NAME = "visual-search"  # whichever way it was called
 COMMANDS = {
     "backup": "edge.cli.upkeep:backup",
     "catalog": "catalog.cli.cli:catalog",
@@ -55,7 +56,8 @@ SUMMARIES = {
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings file (TOML); else $VISUAL_SEARCH_CONFIG, else /etc/visual-search.toml.",
+    help="Settings file (TOML); else $VISUAL_SEARCH_CONFIG, else /etc/visual-search.toml. "
+    "A device's package names /etc/visual-search/visual-search.toml.",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and more log lines.")
 @click.pass_context
@@ -90,7 +92,8 @@ def main() -> None:
         os.environ.setdefault(variable, threads)
     try:
         require_linux()
-        sys.exit(command(standalone_mode=False))  # commands return nothing, or what they exit with
+        # Commands return nothing, or what they exit with.
+        sys.exit(command(prog_name=NAME, standalone_mode=False))
     except (KeyboardInterrupt, click.Abort):
         sys.exit("stopped")
     except click.ClickException as error:

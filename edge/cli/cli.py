@@ -210,8 +210,9 @@ def capture(
     click.echo(f"{len(paths)} photos in {photos / sku}, {len(paths) - whole} cut to the thing")
     if whole:
         click.echo(
-            f"{whole} of them show the whole picture: the thing fills it, or no thing was surely "
-            "found in it; then hold the thing alone, near the middle of the picture"
+            f"{whole} of {len(paths)} photos show the whole picture, because no thing was surely "
+            "found in it: unless the thing fills it, they find their item less often. Take them "
+            "again: with more light, on a plain ground, nearer, and with nothing else beside it"
         )
 
 

@@ -13,15 +13,23 @@ from tomlkit.items import Table
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, SurroundingsError, VisualSearchError
 from catalog.core.findings import show
-from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
+from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, device_id, load
 from edge.cameras.listing import list_cameras
 from edge.cli.doctor import examine
+from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers
 from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
-from edge.setup.first_catalogue import beside_install, bundle_of, check_place, install_folders
+from edge.setup.first_catalogue import (
+    beside_install,
+    bundle_of,
+    check_place,
+    install_folders,
+    is_install_folder,
+)
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
+from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import new_pin
 from sync.cli.device import has_work
 from sync.settings import ProvisioningSettings
@@ -41,8 +49,11 @@ REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
 @click.option(
     "--seal", "sealing", is_flag=True, help="Remove this device's identity, to clone its disk."
 )
+@click.option(
+    "--label", "printing", is_flag=True, help="Print the label of a device that is set up again."
+)
 @click.pass_obj
-def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
+def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bool) -> None:
     """Set this device up: camera, names, PIN, catalogue, reports and screen.
 
     It asks, or takes a file that says it all (docs/install.md). Files that it names lie beside it,
@@ -54,12 +65,18 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
     Examples:
       sudo visual-search setup
       sudo visual-search setup --from /media/stick
+      sudo visual-search setup --label
       sudo visual-search setup --seal
     """
     if sealing:
         _seal(config)
         return
     target = config_file(config) or SYSTEM_FILE
+    if printing:
+        device = load("device", DeviceSettings, config)
+        edge, page = load("edge", EdgeSettings, config), load("page", PageSettings, config)
+        _label(device, edge, page, device_id(device.folder), file)
+        return
     if file is not None:
         file = file / NAME if file.is_dir() else file
         answers, folder = read_answers(file, target.parent), file.parent
@@ -82,7 +99,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool) -> None:
         )
     if managed and (problem := services.page_answers(answers.edge.port)):
         raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
-    _label(answers, identity, file)
+    _label(answers.device, answers.edge, answers.page, identity, file)
 
 
 def _check_catalogue(answers: Answers, file: Path) -> None:
@@ -188,30 +205,43 @@ def _camera() -> str:
         modes = ", ".join(str(mode) for mode in camera.modes[:3]) or camera.problem
         click.echo(f"  {number}  {camera.name} ({camera.path}; {modes})")
     answer: str = click.prompt(
-        "Which camera? A number, or an rtsp:// or http:// address", "1" if found else None
+        "Which camera? A number of this list, an rtsp:// or http:// address, a video file, or a "
+        "folder of pictures",
+        "1" if found else None,
     )
     if answer.isdigit() and 1 <= int(answer) <= len(found):
         camera = found[int(answer) - 1]
         return f"/dev/v4l/by-id/{camera.stable_name}" if camera.stable_name else camera.path
-    return answer
+    path = Path(answer).expanduser()
+    return str(path.absolute()) if path.exists() else answer  # services run elsewhere
 
 
-def _label(answers: Answers, identity: str, file: Path | None) -> None:
-    """Print the label, and keep it beside the file, or in the data folder."""
-    edge = answers.edge
+def _label(
+    device: DeviceSettings, edge: EdgeSettings, page: PageSettings, identity: str, file: Path | None
+) -> None:
+    """Print the label, and keep it beside the file, beside `install`, or in the data folder."""
     scheme = "https" if edge.tls else "http"
     host = f"{edge.network_name}.local" if edge.lan else "localhost"
-    addresses = [f"{scheme}://{host}:{edge.port}{edge.prefix}/"]
-    name = answers.page.name or edge.network_name
-    text = label(name, identity, addresses)
+    address = f"{scheme}://{host}:{edge.port}{edge.prefix}/"
+    name = page.name or edge.network_name
+    text = label(name, identity, [address])
+    folders = [Path.cwd()] if is_install_folder(Path.cwd()) else []
+    if file is not None:
+        folders = [file if file.is_dir() else file.parent]
     kept = ""
-    for folder in ([file.parent] if file is not None else []) + [answers.device.folder]:
+    for folder in [*folders, device.folder]:
         try:
             durable.write(folder / "label.html", text.encode())  # follows no link
         except OSError:  # a stick may be read-only
             continue
         kept = f"; to print: {folder / 'label.html'}"
         break
-    with suppress(VisualSearchError, UnicodeEncodeError):
-        click.echo(code_for_terminal(addresses[0]))
-    click.echo(f"{name}   {addresses[0]}   {identity}{kept}")
+    if edge.lan:
+        with suppress(VisualSearchError, UnicodeEncodeError):
+            click.echo(code_for_terminal(address))
+    click.echo(f"{name}   {address}   {identity}{kept}")
+    if not edge.lan:
+        click.echo(
+            "the label has no QR code, because only this device itself opens its page; after "
+            "[edge] lan = true, 'visual-search setup --label' makes one with a code"
+        )

@@ -7,6 +7,7 @@ import os
 import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import segno
 
@@ -199,9 +200,13 @@ def seal(device: DeviceSettings, provisioning: ProvisioningSettings | None = Non
 
 
 def label(name: str, identity: str, addresses: list[str]) -> str:
-    """A page to print and stick onto the device: its name, addresses, QR code and id."""
+    """A page to print and stick onto the device: its name, addresses, QR code and id.
+
+    There is no code where only the device itself opens the page, since phones would read it.
+    """
     address = addresses[0] if addresses else ""
-    code = segno.make_qr(address).svg_inline(scale=4) if address else ""
+    is_for_phones = address and urlsplit(address).hostname != "localhost"
+    code = segno.make_qr(address).svg_inline(scale=4) if is_for_phones else ""
     lines = "".join(f"<p>{html.escape(text)}</p>" for text in addresses)
     return (
         '<!doctype html><meta charset="utf-8"><title>Label</title>'

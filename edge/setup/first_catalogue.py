@@ -53,13 +53,18 @@ def check_place(place: Path) -> None:
         raise ContentError(f"{place}: no item in it has a photo, and at least one needs one")
 
 
+def is_install_folder(folder: Path) -> bool:
+    """Whether a folder is one that devices are installed from."""
+    return (folder / INSTALL).is_file() and any(folder.glob(PACKAGES))
+
+
 def beside_install(folders: Iterable[Path]) -> list[Path]:
     """The bundles, folders of photos and tables that lie beside `install` in some folders."""
     from catalog.sources.tables.read import TABLES
 
     found = []
     for folder in folders:
-        if not (folder / INSTALL).is_file() or not any(folder.glob(PACKAGES)):
+        if not is_install_folder(folder):
             continue
         for place in sorted(folder.iterdir()):
             if place.is_dir() or place.suffix.lower() in TABLES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,12 @@ def test_what_is_not_there_is_said_in_a_sentence(
     surroundings: Surroundings, words: tuple[str, ...], message: str
 ) -> None:
     assert failed(surroundings.run(*words)).startswith(message)
+
+
+def test_however_it_is_called_it_is_called_visual_search() -> None:
+    called = [sys.executable, "-m", "visual_search", "setup", "--help"]
+    done = subprocess.run(called, capture_output=True, text=True)
+    assert done.stdout.startswith("Usage: visual-search setup")
 
 
 def test_debug_shows_the_traceback(surroundings: Surroundings) -> None:

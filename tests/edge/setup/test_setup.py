@@ -334,9 +334,44 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["edge"] == {"camera": "http://camera/", "lan": True, "name": "counter"}
     assert found["page"] == {"name": "My shop", "language": "fr"}
     assert found["outbox"] == {"transport": "file"}
+    assert "<svg" in (device / "data" / "label.html").read_text()
     told = re.search(r"the staff's PIN is (\d{6})", done.output)
     assert told is not None
     StaffPin(device / "data" / "state").check(told[1], here=True)
+
+
+def test_where_only_the_device_opens_its_page_the_label_has_no_code(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the network may, the label is made again; run beside `install`, it is kept there."""
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'[device]\ndata_dir = "{device / "data"}"\n')
+    monkeypatch.chdir(device)
+    alone = run("--label")
+    assert "http://localhost:8080/" in alone.output
+    assert "the label has no QR code, because only this device" in alone.output
+    assert "<svg" not in (device / "data" / "label.html").read_text()
+    for name in ("install", "visual-search_1+deb12_amd64.deb"):
+        (device / name).touch()
+    settings.write_text(settings.read_text() + "[edge]\nlan = true\n")
+    seen = run("--label")
+    assert "QR code" not in seen.output
+    assert f"to print: {device}/label.html" in seen.output
+    assert "<svg" in (device / "label.html").read_text()
+
+
+def test_a_folder_is_a_camera_wherever_the_services_run(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    monkeypatch.chdir(device)
+    (device / "pictures").mkdir()
+    replies = ["pictures", "n", "", "browser", "n", PIN, "none", "none"]
+    done = run(answers="".join(f"{reply}\n" for reply in replies))
+    assert "a video file, or a folder of pictures" in done.output
+    found = tomllib.loads((device / "etc" / "visual-search" / "visual-search.toml").read_text())
+    assert found["edge"]["camera"] == str(device / "pictures")
 
 
 def test_by_questions_with_a_claim(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
