@@ -261,9 +261,10 @@ def _guesses(number: int) -> str:
 def inspect(bundle: Path, *, as_json: bool) -> None:
     """Check BUNDLE's files, say what is in it and what to expect of its answers.
 
-    "of 100 own" are pictures of its own things. "of 100 alike" are pictures of similar things
-    that it does not hold, measured by leaving out each item in turn. "of 100 foreign" are
-    pictures of other things, hands and empty counters, which come with this program.
+    "of 100 own" are pictures of its own things: the more are right, the better. "of 100 alike" are
+    pictures of things like its own that it does not hold, measured by leaving out each item in
+    turn: there "unknown" is the right answer. So it is for "of 100 foreign": pictures of other
+    things, hands and empty counters, which come with this program.
 
     \b
     Example:
@@ -302,17 +303,17 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         "local features": f"{manifest.local_features.features:,}"
         if manifest.local_features
         else "none, because they would not help",
-        "how sure": "taught by many catalogues, and moved by its own photos; 80% means that 80 of "
-        f"100 such answers are right, where {calibration.foreign_share:.0%} of the looks are at "
-        "things that it does not hold",
+        "how sure": "learned from many catalogues, and adjusted to the photos of this one; of 100 "
+        "answers that are called 80% sure 80 are right, where "
+        f"{calibration.foreign_share:.0%} of what is shown is not in it",
         "unknown": f"below {calibration.rejection_threshold:.1%} "
         "for all that would be named together",
         "one of these": f"where the first has less than {calibration.ambiguity_ratio:.0%} of that",
         "of 100 own": expectation(calibration),
-        "of 100 alike": in_words(calibration.expected_held_out)
+        "of 100 alike": in_words(calibration.expected_held_out) + "; unknown is right here"
         if calibration.expected_held_out
         else "too few items to tell",
-        "of 100 foreign": in_words(calibration.expected_distractors),
+        "of 100 foreign": in_words(calibration.expected_distractors) + "; unknown is right here",
         "size": f"{size / 1e6:.1f} MB in {len(manifest.files)} files, all digests right",
     }
     table = Table(show_header=False, box=None)
