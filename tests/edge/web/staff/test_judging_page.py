@@ -14,11 +14,13 @@ from tests.edge.appliance.test_appliance import until
 from tests.edge.web.staff.test_staff_page import device, enter, page
 from tests.support.browsing import press_on
 from tests.support.taught_device import TaughtDevice
-from tests.support.web_stand_in import CUP, StandInDevice
+from tests.support.web_stand_in import CUP, GEAR, StandInDevice
 
 __all__ = ["device", "page"]  # fixtures
 
 pytestmark = pytest.mark.slow
+
+FIRST = 10  # sightings that the history begins with
 
 
 def seen(device: TaughtDevice, thing: int) -> str:
@@ -71,13 +73,19 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
 def test_an_answer_of_the_history_is_judged_with_the_keyboard_alone(
     device: TaughtDevice, page: Page
 ) -> None:
-    old = StandInDevice().sighting(Verdict.MATCH, [(CUP, 0.9)])
+    stand_in = StandInDevice()
+    older = [stand_in.sighting(Verdict.MATCH, [(GEAR, 0.9)]) for _ in range(FIRST)]
+    old = stand_in.sighting(Verdict.MATCH, [(CUP, 0.9)])
     recorder = device.appliance.history
     assert recorder is not None
+    for sighting in older:
+        recorder.sighting(sighting, "network", None)
     recorder.sighting(old, "network", None)
     page.goto(f"{device.url}/staff")
     enter(page, device)
-    row = page.locator("#history-list > li").filter(has_text="Blue stoneware cup")
+    rows = page.locator("#history-list > li")
+    expect(rows).to_have_count(FIRST)
+    row = rows.filter(has_text="Blue stoneware cup")
     press_on(page, row.get_by_role("button", name="Was it right?"))
     expect(row.get_by_role("button", name="Right", exact=True)).to_be_focused()
     press_on(page, row.get_by_role("button", name="No: another"))
@@ -86,3 +94,5 @@ def test_an_answer_of_the_history_is_judged_with_the_keyboard_alone(
     press_on(page, row.get_by_role("button", name="thing 04"))
     expect(row.get_by_text("It is thing 04.")).to_be_visible()
     assert judgements(device) == {old.id: ("item", "thing-04")}
+    page.locator("#history-more").click()
+    expect(rows.nth(FIRST)).to_be_visible()

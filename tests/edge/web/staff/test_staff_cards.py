@@ -113,6 +113,8 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     page.locator("#log summary").click()
     assert violations(page) == []
     assert faults(page) == []
+    page.locator(".ways a").last.click()
+    expect(page.locator("#device-title")).to_be_in_viewport()
     device.hand.close()
     finding = page.locator(".finding").first
     expect(finding).to_contain_text("افحص قابسها وطاقتها؛")
