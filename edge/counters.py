@@ -26,6 +26,7 @@ class CounterSnapshot:
         stage_ms: Milliseconds that the analyses took together, by stage.
         outbox: The outbox's own counters; None where nothing is reported.
         outbox_trouble: Why the outbox's counters cannot be read; empty where they can.
+        outbox_sends: Whether its events are ever sent; else the newest are only kept.
     """
 
     frames: int = 0
@@ -36,6 +37,7 @@ class CounterSnapshot:
     stage_ms: Mapping[str, float] = field(default_factory=dict)
     outbox: Counters | None = None
     outbox_trouble: str = ""
+    outbox_sends: bool = True
 
 
 class ApplianceCounters:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -191,7 +191,8 @@ class Appliance:
         if self._recorder is None:
             return counters.snapshot(foreign_share=share)
         try:
-            return counters.snapshot(self._recorder.outbox_counters(), foreign_share=share)
+            snapshot = counters.snapshot(self._recorder.outbox_counters(), foreign_share=share)
+            return replace(snapshot, outbox_sends=self._recorder.sends)
         except OutboxError as error:
             return counters.snapshot(trouble=str(error), foreign_share=share)
 

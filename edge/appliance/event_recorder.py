@@ -107,6 +107,11 @@ class EventRecorder:
         return self._outbox.counters()
 
     @property
+    def sends(self) -> bool:
+        """Whether the events are ever sent; else the newest are only kept."""
+        return self._settings.transport != "none"
+
+    @property
     def reports_text(self) -> bool:
         """Whether the words that are read on things are reported."""
         return self._settings.report_text

@@ -15,6 +15,9 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.match import Match
 from catalog.core.box import Box
@@ -43,6 +46,7 @@ from edge.vision.verdict import NOTHING, Decision, decide
 
 ACTIVE_INTERVAL_S = 0.1  # between two analysed frames while something goes on
 LEAST_INTERVAL_S = 0.02  # between two analysed frames
+DIFFERENT_LOOKS = 0.5  # cosine of their vectors; it is less for 96 % of pairs of groceries
 ABSENT_S = 1.0  # without a thing before a scene that is not empty: the verdict ends
 
 
@@ -89,6 +93,7 @@ class Recognizer:
         self._scene: Scene = FixedScene(self._find)
         self._decision = NOTHING
         self._decided_visit = -1  # the scene's visit that the decision is about
+        self._decided_features: NDArray[np.float32] | None = None  # of that thing
         self._reading = CodeReading()  # that the decision takes into account
         self._answer: Observation | None = None  # to this rest, as long as it may be refined
         self._codes = CodeReading()  # of this rest, until the words have been read
@@ -132,6 +137,7 @@ class Recognizer:
         """Forget the crops and the decision, as after the camera was away."""
         self._forget_things()
         self._decision, self._reading = NOTHING, CodeReading()
+        self._decided_features = None
         self.active = True
 
     def next_interval_s(self, interval_s: float) -> float:
@@ -283,9 +289,10 @@ class Recognizer:
         reading = self._reading if same_visit else CodeReading()
         if same_visit and (reading.match or decision.strength < self._decision.strength):
             decision = self._decision  # it was only turned, or lit in another way
-        self._decided_visit = scene.visit
+        exchanged = not same_visit and self._is_exchanged(found.features)
+        self._decided_visit, self._decided_features = scene.visit, found.features
         observation = replace(
-            self._conclude(decision, reading, scene, timings + found.timings),
+            self._conclude(decision, reading, scene, timings + found.timings, exchanged=exchanged),
             crop=crop,
             found=found.matches,
             features=found.features,
@@ -382,11 +389,20 @@ class Recognizer:
         return self._text.wanted(decision, some_without_photo=some_without_photo)
 
     def _conclude(
-        self, decision: Decision, reading: CodeReading, scene: SceneState, timings: Timings
+        self,
+        decision: Decision,
+        reading: CodeReading,
+        scene: SceneState,
+        timings: Timings,
+        *,
+        exchanged: bool = False,
     ) -> Observation:
-        """Replace the decision, unless the new one is about the same subject and no new code."""
+        """Replace the decision, unless the new one is about the same subject and no new code.
+
+        Two things that were exchanged are two subjects, where neither of them is named.
+        """
         new_code = reading not in (self._reading, CodeReading())
-        another = self._is_another(scene)
+        another = self._is_another(scene) or (exchanged and not decision.matches)
         self._shown_change = scene.change
         changed = new_code or another or decision.subject != self._decision.subject
         self._reading = reading
@@ -405,6 +421,14 @@ class Recognizer:
     def _is_another(self, scene: SceneState) -> bool:
         """Whether the thing that was shown last lies there still, and another one leads."""
         return any(other.change == self._shown_change for other in scene.others)
+
+    def _is_exchanged(self, features: NDArray[np.float32]) -> bool:
+        """Whether the thing of a new visit looks like another one than that of the last."""
+        before = self._decided_features
+        if before is None or not self._scene.learns_background or before.shape != features.shape:
+            return True
+        cosine = before @ features / (np.linalg.norm(before) * np.linalg.norm(features))
+        return bool(cosine < DIFFERENT_LOOKS)
 
     def _waiting(self, scene: SceneState) -> list[SceneThing]:
         """The things beside the one that leads that can be answered, and are not yet."""

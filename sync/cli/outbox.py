@@ -83,12 +83,15 @@ def outbox_findings(config: Path | None) -> Iterator[Finding]:
     """What the doctor commands say of the outbox; nothing where there is none yet."""
     try:
         counters = read_counters(_device(config))
+        is_sent = choose(load("outbox", OutboxSettings, config)) != "none"
     except NoOutboxError:
         return
     except VisualSearchError as error:
         yield Finding("outbox", "wrong", str(error), "check the disk and the folder's owner")
         return
     waiting = f"{counters.length:,} events wait to be sent"
+    if not is_sent:
+        waiting = f"reports are off; {counters.length:,} events are kept here"
     problems = [
         f"{counters.dropped[reason]:,} {said}"
         for reason, said in (("damage", "damaged"), ("refused", "refused"))

@@ -129,6 +129,9 @@ def _outbox(appliance: ServedAppliance) -> Finding:
     if counters.outbox is None:
         return Finding("outbox", "ok", Words("nothing is reported"))
     waiting = counters.outbox.length
+    if not counters.outbox_sends:
+        kept = Words("reports are off; {count} events are kept here", count=format(waiting, ","))
+        return Finding("outbox", "ok", kept)
     words = Words("{count} events wait to be sent", count=format(waiting, ","))
     if waiting > LONG_QUEUE:
         remedy = Words("look whether the device is in its network, and whether 'sync run' runs")

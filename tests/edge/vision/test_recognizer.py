@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,8 @@ from edge.sighting import Frame, Image
 from edge.simulator.simulator import Simulator
 from edge.vision.picture_search import Observation
 from edge.vision.recognizer import Recognizer
+from edge.vision.verdict import Decision
+from tests.support.drawing import draw_thing
 
 SEED = 31
 FRAMES_A_SECOND = 4
@@ -120,6 +123,18 @@ def test_an_answer_carries_its_timings(bundle: Bundle, simulator: Simulator) -> 
         if observation.decision_changed
     )
     assert min(timings.look, timings.embed, timings.verify) > 0
+
+
+def test_unnamed_pictures_of_a_folder_are_sightings_of_their_own(bundle: Bundle) -> None:
+    """One after the other, and each of them is unknown: the answer is about the one shown."""
+    recognizer = Recognizer(bundle)
+    recognizer.learn_background(learn=False)
+    drawn = [cv2.resize(draw_thing(number, 0), (320, 320)) for number in (46, 47)]
+    pictures = [np.asarray(picture, np.uint8) for picture in drawn]
+    shown = [watch(recognizer, [picture] * 8) for picture in (*pictures, *pictures)]
+    told = [[seen for seen in answers if seen.decision_changed] for answers in shown]
+    assert [len(sightings) for sightings in told] == [1, 1, 1, 1]
+    assert {sightings[0].decision for sightings in told} == {Decision(Verdict.UNKNOWN)}
 
 
 def test_another_bundle_is_used_from_the_next_frame(bundle: Bundle, simulator: Simulator) -> None:

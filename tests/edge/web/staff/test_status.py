@@ -47,6 +47,10 @@ def fill_outbox(device: StandInDevice) -> None:
     device.counted = waiting(LONG_QUEUE + 1)
 
 
+def send_nothing(device: StandInDevice) -> None:
+    device.counted = replace(waiting(LONG_QUEUE + 1), outbox_sends=False)
+
+
 def nothing(device: StandInDevice) -> None:
     device.counted = waiting(LONG_QUEUE)
 
@@ -60,6 +64,7 @@ def nothing(device: StandInDevice) -> None:
         ("outbox", damage_outbox, "wrong", "outbox.db: cannot be read", "'visual-search doctor'"),
         ("outbox", fill_outbox, "note", "1,001 events wait", "look whether the device is in its"),
         ("outbox", nothing, "ok", "1,000 events wait", ""),
+        ("outbox", send_nothing, "ok", "reports are off; 1,001 events are kept here", ""),
     ],
 )  # fmt: skip
 def test_each_trouble_says_what_to_do(
