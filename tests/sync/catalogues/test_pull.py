@@ -11,14 +11,18 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import MANIFEST, verify
+from catalog.bundles.validator import Validated
 from catalog.core.errors import ShelfError
 from catalog.core.state import SyncState, edge_state, read_sync_state, write_edge_state
+from sync.catalogues.pull import OPEN_TIMEOUT_S
 from sync.stores.choice import open_store
 from sync.trust.keys import KeyFolder
 from sync.trust.publish import ReleasePublisher
@@ -462,6 +466,43 @@ def test_a_link_in_the_store_leads_nowhere_new(following: Following, newer: Path
     file.unlink()
     file.symlink_to("/etc/passwd")
     refused(following, following.device().check(), "too-large")
+
+
+def test_the_appliance_has_longer_to_open_what_took_long_to_check(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+
+    def slow(path: Path, bundle: str, engine: str = "auto") -> Validated:
+        now[0] += 10.0
+        return Validated(bundle, engine, cosine=1.0, recall=1.0)
+
+    monkeypatch.setattr(validator, "validate_in_child", slow)
+    monkeypatch.setattr("sync.catalogues.pull.time", SimpleNamespace(monotonic=lambda: now[0]))
+    following.publish(newer)
+    assert following.device().check().outcome == "installed"
+    trial = following.shelf.state().trial
+    assert trial is not None
+    assert trial.patience_s == OPEN_TIMEOUT_S + 20.0
+
+
+def test_what_was_pinned_while_a_release_was_checked_stays(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = following.active()
+
+    def pinned(path: Path, bundle: str, engine: str = "auto") -> Validated:
+        with following.shelf.changing():
+            state = following.shelf.state().model_copy(update={"pinned": active})
+            following.shelf.save_state(state)
+        return Validated(bundle, engine, cosine=1.0, recall=1.0)
+
+    monkeypatch.setattr(validator, "validate_in_child", pinned)
+    following.publish(newer)
+    assert f"{active} was pinned meanwhile" in refused(
+        following, following.device().check(), "failed"
+    )
+    assert following.active() == active
 
 
 # Going back and staying

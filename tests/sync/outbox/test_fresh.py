@@ -20,13 +20,14 @@ from sync.outbox.database import FILE, OutboxDatabase
 from sync.outbox.database_file import FORMATS
 from sync.outbox.events import Event, Sighting, Timings, status
 from sync.outbox.fresh import BLOCK, BYTES, ENDING, Entry, FreshEntries, generation_in
-from sync.outbox.fresh_lines import Line
+from sync.outbox.fresh_lines import Line, line_at, newest_generation, written
 from sync.outbox.outbox import Outbox
 from sync.outbox.stored import RenderedEvent, StoredEvent
 from sync.outbox.wal import HEADER
 from sync.outbox.wal_frames import FRAME_HEADER
 from sync.settings import OutboxSettings
 from tests.support.open_files import open_in
+from tests.sync.outbox.test_rows import outbox as in_memory
 
 WAIT = 30
 
@@ -679,3 +680,43 @@ def test_an_outbox_is_nearly_full_with_its_fresh_events(
     assert not outbox.is_nearly_full()
     assert not outbox._has_new_events()
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_nothing_is_taken_in_where_there_is_nothing_unless_a_line_may_be_there(
+    entries: FreshEntries, failed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that could not be flushed may be read later: its generation must be over then."""
+    if failed:
+        monkeypatch.setattr(os, "pwrite", lambda *_: 0)
+        with pytest.raises(OSError, match="only a part"):
+            entries.append(b"a line")
+    with in_memory() as database:
+        entries.bring_in(database)
+        assert rows.taken_in(database) == int(failed)
+
+
+def test_the_newest_generation_is_that_of_the_first_line_though_a_bit_flipped() -> None:
+    lines = written(Line(7, 1)) + written(Line(3, 1)) + written(Line(5, 2))
+    for place in (0, 3, 10, 20):
+        broken = bytearray(lines + bytes(BLOCK))
+        broken[place] ^= 2
+        assert newest_generation(bytes(broken)) == 7
+    assert newest_generation(lines + bytes(BLOCK)) == 7
+    assert newest_generation(bytes(BLOCK)) == newest_generation(b"") == 0
+
+
+def test_lines_of_another_generation_or_behind_damage_are_told_apart() -> None:
+    first, second, other = written(Line(7, 1)), written(Line(7, 2)), written(Line(6, 3))
+    content = first + second + other + bytes(BLOCK)
+    line, end = line_at(content, 0, 7)
+    assert (line and line.first, end) == (1, len(first))
+    line, end = line_at(content, end, 7)
+    assert (line and line.first, end) == (2, len(first + second))
+    assert line_at(content, end, 7) == (None, end)
+    lost = b"x" * len(first) + second + bytes(BLOCK)
+    line, end = line_at(lost, 0, 7)
+    assert (line and line.first, end) == (2, len(first + second))
+    behind = bytes(len(first)) + other + second + bytes(BLOCK)  # a block is lost
+    line, end = line_at(behind, 0, 7)
+    assert (line and line.first, end) == (2, len(first + other + second))

@@ -276,6 +276,7 @@ def _delegate_further(listed: Targets) -> None:
         (lambda listed: listed.unrecognized_fields.update(x="x" * LARGEST_LIST), None,
          TooLargeError, "channel-north"),
         (None, MetaFile(2, length=LARGEST_LIST + 1), TooLargeError, "65536 are allowed"),
+        (None, MetaFile(2, length=LARGEST_LIST), ForgedError, "not what the owner signed"),
         (lambda listed: setattr(listed, "expires", TODAY - DAY), None, ExpiredError,
          r"signature \(channel-north\) was valid until .*sync publish --channel north"),
         (None, MetaFile(2, hashes={"sha256": "0" * 64}), ForgedError, "not what the owner signed"),
