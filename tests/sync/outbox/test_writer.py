@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -73,6 +74,33 @@ def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success(
     assert writer.close(WAIT)
     said = [record.message for record in caplog.records]
     assert said == ["events cannot be written: the disk is full", "events can be written again"] * 2
+
+
+def test_what_could_not_be_written_may_be_dropped_for_what_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is in the current transaction may not: its ticket would lie."""
+    failed, go_on = threading.Event(), threading.Event()
+
+    def full(*_: object) -> None:
+        raise OutboxError("the disk is full")
+
+    def paused(writer: Writer, pause: float) -> bool:
+        failed.set()
+        return not go_on.wait(WAIT) or writer.closing
+
+    monkeypatch.setattr(sync.outbox.writer, "MAX_WAITING", 2)
+    monkeypatch.setattr(OutboxDatabase, "note", full)
+    monkeypatch.setattr(Writer, "_stopping_after", paused)
+    writer = Writer(tmp_path / FILE, OutboxSettings(), "device")
+    first = writer.put(status("started"))
+    assert failed.wait(WAIT)
+    later = [writer.put(status("started")) for _ in range(2)]
+    assert [ticket.durable for ticket in (first, *later)] == [False, None, None]
+    monkeypatch.undo()
+    go_on.set()
+    assert all(ticket.wait(WAIT) for ticket in later)
+    assert writer.close(WAIT)
 
 
 def test_nothing_runs_while_there_is_nothing_to_write(outbox: Outbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -15,8 +16,17 @@ import pytest
 from catalog.bundles.manifest import INDEX, FileEntry, Manifest, parse_manifest
 from catalog.bundles.records import KINDS, Kind, key
 from catalog.core.errors import BundleError
+from sync.errors import ForgedError
 from sync.trust import changes_maker
-from sync.trust.changes import MOST_PACKS, NO_PACK, Changes, Patch, RecordTable, compress
+from sync.trust.changes import (
+    MOST_PACKS,
+    NO_PACK,
+    Changes,
+    Patch,
+    RecordTable,
+    compress,
+    parse_changes,
+)
 from sync.trust.changes_maker import MadeChanges, make_changes
 from sync.trust.former_release import FormerRelease
 from tests.support.repository import MemoryStore
@@ -57,6 +67,29 @@ def changes(**given: Any) -> Changes:
 def release(manifest: Any = None, **given: Any) -> FormerRelease:
     tables = {"words": table(FORMER, [2, NO_PACK, 1], [20, 0, 10])}
     return FormerRelease(cast(Manifest, manifest), changes(**given), tables)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, ""),
+        ({"kinds": []}, ""),
+        ({"kinds": ["pictures", "pictures"]}, "name a kind of records twice"),
+        ({"kinds": ["sounds"]}, "are those of another bundle"),
+        ({"bundle": "two"}, "are those of another bundle"),
+        ({"packs": 3}, "cannot be read"),
+    ],
+)
+def test_changes_are_those_of_the_bundle_and_of_kinds_that_are_known(
+    wrong: dict[str, Any], said: str
+) -> None:
+    content = changes(kinds=("pictures", "vectors")).model_dump(mode="json") | wrong
+    data = json.dumps(content).encode()
+    if said:
+        with pytest.raises(ForgedError, match=f"the changes of one {said}"):
+            parse_changes(data, "one")
+    else:
+        assert parse_changes(data, "one").bundle == "one"
 
 
 @pytest.mark.parametrize(

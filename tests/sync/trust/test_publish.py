@@ -330,6 +330,9 @@ def test_what_is_signed_and_no_root_is_named(world: World, tmp_path: Path) -> No
     file.write_bytes(world.store.objects["metadata/timestamp.json"])
     with pytest.raises(SettingsError, match=r"root.json: is a signed timestamp, no root"):
         read_root(file)
+    with pytest.raises(SettingsError, match=r"\[sync\] root: is a signed timestamp, no root"):
+        factory_root(file, tmp_path / "data")
+    assert not (tmp_path / "data").exists(), "no copy of it is kept"
     with pytest.raises(SettingsError, match="cannot be read"):
         read_root(tmp_path / "absent.json")
 
