@@ -616,9 +616,12 @@ def test_a_version_that_is_open_is_not_removed(
     assert verify(active)[1] == active.name
     assert opened.search(np.array(opened.vectors()[0], np.float32))
     del opened
+    with (newer / "pictures.db").open("ab") as file:
+        file.write(b"another picture")
     following.publish(variant(newer, tmp_path / "Four", "Four"))
+    assert following.device(reserve_mb=1_000_000_000).check().outcome == "disk-full"
+    assert not active.exists(), "its room counts for the next one"
     assert following.device().check().outcome == "installed"
-    assert not active.exists()
     assert len(list(following.shelf.versions.iterdir())) == 2
 
 
