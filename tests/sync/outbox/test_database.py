@@ -113,8 +113,11 @@ def test_old_events_are_looked_for_once_a_minute(
         expire(*given)
 
     monkeypatch.setattr(rows, "expire", counted)
+    has_expired: list[object] = []
+    monkeypatch.setattr(rows, "has_expired", lambda *given: has_expired.append(given))
     put(outbox, *(status("started") for _ in range(3)))
     assert len(looked) <= 1
+    assert len(has_expired) <= 1
 
 
 class Stopped(BaseException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from sync.outbox.outbox import Outbox
 from sync.outbox.stored import RenderedEvent, StoredEvent
 from sync.outbox.wal import HEADER
 from sync.outbox.wal_frames import FRAME_HEADER
+from sync.outbox.writer import HOUSEKEEPING_S
 from sync.settings import OutboxSettings
 from tests.support.open_files import open_in
 from tests.sync.outbox.test_rows import outbox as in_memory
@@ -84,6 +86,14 @@ def test_an_event_that_was_sent_never_comes_into_the_tables(
     assert again.counters().acknowledged == 4
     assert [event.sequence for event in put(again, 1)] == [5, 6]
     again.close()
+
+
+def test_to_look_for_old_events_brings_none_into_the_tables(outbox: Outbox) -> None:
+    put(outbox, 1)
+    outbox._writer._cleaned_at -= HOUSEKEEPING_S
+    put(outbox, 1)
+    assert time.monotonic() - outbox._writer._cleaned_at < HOUSEKEEPING_S, "it has looked"
+    assert in_tables(outbox.file) == []
 
 
 def test_a_second_process_reads_and_continues_them(outbox: Outbox) -> None:
