@@ -30,6 +30,7 @@ from sync.stores.base import Body, MinimumSpeed, Store
 from sync.stores.choice import open_store
 from tests.support.brokers import until
 from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.open_files import open_in
 from tests.support.s3_server import S3Server
 from tests.support.small_bucket import SmallBucket
 
@@ -238,11 +239,11 @@ def test_what_is_written_on_a_stick_is_flushed_before_and_after_it_gets_its_name
         lambda folder: steps.append([path.name for path in folder.iterdir()]),
     )
     monkeypatch.setattr("sync.stores.folder.fcntl.flock", lambda _, how: steps.append(how))
-    store, before = open_store(tmp_path.as_uri()), len(os.listdir("/proc/self/fd"))
+    store = open_store(tmp_path.as_uri())
     (tmp_path / "files").mkdir()
     store.write("files/a", b"hello")
     assert steps == [5, fcntl.LOCK_EX, ["a"]]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert tmp_path.name not in open_in(tmp_path.parent), "the lock is let go"
 
 
 def test_a_byte_behind_the_last_is_not_there(tmp_path: Path) -> None:
