@@ -89,9 +89,7 @@ def how_to_add(extra: str, options: str = "") -> str:
         return f"{extra_command(extra)}{options} in this program's folder"
     if extra in DEVICE_EXTRAS:
         return f"a device's package made by `make device WITH={extra}`, in place of this one"
-    return (
-        f"a program that was installed by pip, with the extra {extra}: no device's package has it"
-    )
+    return f"a program installed by pip, with the extra {extra}; no device's package has it"
 
 
 class MissingExtraError(SurroundingsError):

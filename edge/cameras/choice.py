@@ -56,10 +56,16 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
     if device is not None:
         return DeviceCamera(device, settings)
     path = Path(source).expanduser()
-    if source and path.is_dir():
-        return FolderCamera(path, settings)
-    if source and path.is_file():
-        return VideoFileCamera(path)
+    try:
+        if source and path.is_dir():
+            return FolderCamera(path, settings)
+        if source and path.is_file():
+            return VideoFileCamera(path)
+    except PermissionError as error:
+        raise CameraError(
+            f"camera {public_name(source)}: the user of this program may not read it; let that "
+            "user read it and the folders above it, or name another place"
+        ) from error
     raise CameraError(
         f"camera {public_name(source)!r}: no such device, video file or folder; give a number, "
         f"a path, an address, deeplens, libcamera or simulated (visual-search doctor lists the "

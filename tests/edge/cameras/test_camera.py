@@ -435,3 +435,14 @@ def test_reader_shows_the_newest_frame_of_a_real_stream(mjpeg: MjpegServer) -> N
         assert later.sequence >= first.sequence + 5
         assert time.time() - later.at < 0.3 * slowness()
         assert reader.state.status == "online"
+
+
+def test_a_folder_that_the_user_may_not_read_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(CameraError, match="the user of this program may not read it"):
+        open_camera(str(tmp_path), CameraSettings())
