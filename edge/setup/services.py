@@ -97,4 +97,5 @@ def is_page_at(address: str) -> bool:
 def _systemctl(*arguments: str) -> None:
     done = subprocess.run(["systemctl", "--quiet", *arguments], capture_output=True, text=True)
     if done.returncode != 0:
-        raise SurroundingsError(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}")
+        reason = done.stderr.strip() or "'systemctl --failed' and 'journalctl' say why"
+        raise SurroundingsError(f"systemctl {' '.join(arguments)}: {reason}")

@@ -107,5 +107,5 @@ class DeliveryRecord:
         return removed
 
     def flush(self, *, now: bool = True) -> None:
-        """Let others read the journal, at once or soon."""
-        self._journal.flush(now=now)
+        """Let who follows the journal read it, at once or soon."""
+        self._journal.flush(now=now and self._journal.is_followed())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -16,8 +17,11 @@ from sync.outbox.clock import timestamp
 from sync.outbox.stored import StoredEvent
 
 FILE = "reported.jsonl"  # in the state folder
+FOLLOWED = "reported.followed"  # beside it; touched as long as somebody follows it
 MAX_BYTES = 1 << 20  # of the file; one older file is kept beside it
 POLL_S = 0.2
+QUIET_S = 60.0  # between two writes where nobody follows, because each costs the disk a block
+FOLLOWED_S = 5.0  # since the last touch: somebody follows
 
 
 class Journal:
@@ -34,7 +38,7 @@ class Journal:
         self._file = folder / FILE
         self._max_bytes = max_bytes
         self._stream: IO[str] | None = None
-        self._flush_at = 0.0
+        self._flushed_at = -math.inf
         self._quoted: dict[str, str] = {}  # the few topics, ready to be written
 
     def note(self, what: str, event: StoredEvent | None = None, detail: str = "") -> None:
@@ -55,10 +59,13 @@ class Journal:
             self.close()
 
     def flush(self, *, now: bool = True) -> None:
-        """Let others read what was noted: at once, or with the first flush after `POLL_S`."""
-        if self._stream is None or (not now and time.monotonic() < self._flush_at):
+        """Let others read what was noted: at once, or soon; where nobody follows, in a minute."""
+        if self._stream is None:
             return
-        self._flush_at = time.monotonic() + POLL_S
+        pause_s = POLL_S if self.is_followed() else QUIET_S
+        if not now and time.monotonic() < self._flushed_at + pause_s:
+            return
+        self._flushed_at = time.monotonic()
         try:
             self._stream.flush()
             if self._stream.tell() > self._max_bytes:
@@ -66,6 +73,10 @@ class Journal:
                 os.replace(self._file, older_file(self._file))
         except OSError:
             self.close()
+
+    def is_followed(self) -> bool:
+        """Whether somebody follows the file now."""
+        return _is_followed(self._file.parent)
 
     def close(self) -> None:
         """Write what is still in memory, and close the file."""
@@ -103,8 +114,14 @@ class JournalEntry:
 
 
 def follow(folder: Path, count: int, *, wait: bool) -> Iterator[JournalEntry]:
-    """Yield the last `count` entries; with `wait`, then every new one, for ever."""
+    """Yield the last `count` entries; with `wait`, then every new one, for ever.
+
+    A reporter that runs writes what it still holds in memory as soon as somebody follows.
+    """
     file = folder / FILE
+    was_followed = _is_followed(folder)
+    if _touch(folder / FOLLOWED) and not was_followed:
+        time.sleep(2 * POLL_S)
     lines: list[str] = []
     with contextlib.suppress(OSError):
         lines += older_file(file).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -122,9 +139,26 @@ def follow(folder: Path, count: int, *, wait: bool) -> Iterator[JournalEntry]:
                     yield from _parsed((rest + stream.read()).splitlines())
                     stream.close()
                 stream, rest = _open(file), ""
+            _touch(folder / FOLLOWED)
             time.sleep(POLL_S)
     if stream is not None:
         stream.close()
+
+
+def _is_followed(folder: Path) -> bool:
+    try:
+        touched = (folder / FOLLOWED).stat().st_mtime
+    except OSError:
+        return False
+    return abs(time.time() - touched) < FOLLOWED_S
+
+
+def _touch(file: Path) -> bool:
+    """Touch a file; whether that could be done."""
+    with contextlib.suppress(OSError):
+        file.touch(durable.PRIVATE)
+        return True
+    return False
 
 
 def _parsed(lines: list[str]) -> Iterator[JournalEntry]:
