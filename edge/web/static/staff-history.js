@@ -106,6 +106,7 @@ export class HistoryCard {
     const judged = {
       id,
       named: answer === "match" ? { sku, title } : null,
+      offered: sku && answer !== "match" ? [{ sku, title }] : [], // of the others it keeps the titles alone
       chosen: chosen ? { sku: chosen, title: chosen_title ?? chosen } : null,
     };
     choices.append(button(say("Was it right?"), () => this.#judging.offer(row, judged, "first")));
@@ -120,7 +121,7 @@ function midnight(day, later) {
   return date;
 }
 
-const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Guessed"), unknown: say("Unknown") };
+const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Perhaps one of these"), unknown: say("Unknown") };
 
 // What there is to tell of a sighting beside the answer.
 function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }) {

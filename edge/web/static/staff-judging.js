@@ -40,15 +40,17 @@ export class Judging {
   }
 
   // Offer in a row what can be said: `named` is the item that the device named, `chosen` the one that a
-  // visitor chose; null for none.
+  // visitor chose, null for none; `offered` are those of which the device named none alone.
   offer(row, answer, toFocus = null) {
-    const { named, chosen } = answer;
+    const { named, chosen, offered } = answer;
+    const others = offered.filter(({ sku }) => sku !== chosen?.sku);
     const choices = row.querySelector(".choices");
     choices.classList.remove("searching");
-    const other = button(named ? say("No: another") : say("It is …"), () => this.#search(row, answer));
+    const other = button(named || offered.length ? say("No: another") : say("It is …"), () => this.#search(row, answer));
     choices.replaceChildren(
       ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }))] : []),
       ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: isolated(chosen.title) }), () => this.#name(row, answer, chosen))] : []),
+      ...others.map((item) => button(say("Right: {title}", { title: isolated(item.title) }), () => this.#name(row, answer, item))),
       other,
       button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" })),
     );

@@ -3,7 +3,7 @@
 import { byId, make } from "./dom.js";
 import { isolated } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
-import { clock, say } from "./words.js";
+import { clock, guessWords, say } from "./words.js";
 
 const SHOWN = 8; // looks
 
@@ -74,6 +74,7 @@ export class LooksCard {
     this.#judging.offer(row, {
       id: sighting.id,
       named: sighting.verdict === "match" ? sighting.matches[0] : null,
+      offered: sighting.verdict === "match" ? [] : [...sighting.matches, ...(sighting.guesses ?? [])],
       chosen: chosenItem(sighting, noted),
     });
     return row;
@@ -85,8 +86,12 @@ function chosenItem({ matches, guesses = [] }, noted) {
   return [...matches, ...guesses].find(({ sku }) => sku === noted?.chosen);
 }
 
-function answerWords({ verdict, matches }) {
-  const titles = matches.map(({ title }) => isolated(title));
-  if (verdict === "match") return titles[0];
-  return verdict === "one_of" ? say("One of: {titles}", { titles: titles.join("; ") }) : say("Unknown");
+function answerWords({ verdict, matches, guesses }) {
+  if (verdict === "match") return isolated(matches[0].title);
+  if (verdict === "one_of") return say("One of: {titles}", { titles: titlesOf(matches) });
+  return guesses ? `${guessWords(guesses)}: ${titlesOf(guesses)}` : say("Unknown");
+}
+
+function titlesOf(items) {
+  return items.map(({ title }) => isolated(title)).join("; ");
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from catalog.recognition.decision import Verdict
 from edge.appliance.judgements import FILE
+from edge.sighting import Candidate
 from tests.edge.appliance.test_appliance import until
 from tests.edge.web.staff.test_staff_page import device, enter, page
 from tests.support.browsing import press_on
@@ -35,6 +37,15 @@ def seen(device: TaughtDevice, thing: int) -> str:
     return str(until(named))
 
 
+def guess(device: TaughtDevice, *skus: str) -> str:
+    """Let the device guess these items; gives the sighting's id."""
+    items = [device.appliance.catalogue.item(sku) for sku in skus]
+    guesses = tuple(Candidate(item, None, 0.5, 0.2) for item in items if item is not None)
+    sighting = StandInDevice().sighting(Verdict.PERHAPS, [(GEAR, 0.5)])
+    device.appliance.latest.publish(replace(sighting, guesses=guesses), leads=False)
+    return sighting.id
+
+
 def judgements(device: TaughtDevice) -> dict[str, tuple[str, str | None]]:
     """What staff said, and the item, by the sighting's id."""
     with closing(sqlite3.connect(device.folder / FILE)) as database:
@@ -46,6 +57,7 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
     device: TaughtDevice, page: Page
 ) -> None:
     ids = [seen(device, thing) for thing in range(3)]
+    guessed = guess(device, "thing-03", "thing-04")
     page.goto(f"{device.url}/staff")
     enter(page, device)
     rows = page.locator("#looks-list > li")
@@ -60,6 +72,10 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
     expect(third.get_by_text("Read from its code:")).to_be_visible()
     third.get_by_role("button", name="thing 05").click()
     expect(third.get_by_text("It is thing 05.")).to_be_visible()
+    fourth = rows.filter(has_text="Perhaps one of these: thing 03; thing 04")
+    expect(fourth.get_by_role("button", name="No: another")).to_be_visible()
+    fourth.get_by_role("button", name="Right: thing 04").click()
+    expect(fourth.get_by_text("It is thing 04.")).to_be_visible()
     page.reload()
     enter(page, device)
     expect(third.get_by_text("It is thing 05.")).to_be_visible()
@@ -67,6 +83,7 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
         ids[0]: ("right", None),
         ids[1]: ("foreign", None),
         ids[2]: ("item", "thing-05"),
+        guessed: ("item", "thing-04"),
     }
 
 
