@@ -21,7 +21,9 @@ from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
 from catalog.core.locks import locked
 from catalog.core.settings import PREFIX, SYSTEM_FILE, Section, config_file, load
+from edge.cameras.choice import check_source
 from edge.cameras.source_names import public_name
+from edge.errors import CameraError
 
 BEFORE, CANDIDATE, LOCK = "settings-before.json", "settings-candidate.toml", "settings.lock"
 LONGEST = 500  # characters of a value
@@ -131,6 +133,8 @@ class ShopSettings:
                 if reason := self._fixed_by(name):
                     raise SettingsError(f"{name}: {reason} decides it; change it there")
                 changes[name] = _checked(name, value, values[name])
+                if name == CAMERA:
+                    _check_camera(str(changes[name]))
             if not changes:
                 return False
             content = self._content()
@@ -278,6 +282,18 @@ def _checked(name: str, value: object, former: Value) -> Value:
             return value.strip()
         raise SettingsError(f"{name}: a text has at most {LONGEST} characters in one line")
     raise SettingsError(f"{name}: {str(value)[:60]!r} is no value for it")
+
+
+def _check_camera(source: str) -> None:
+    """Refuse a camera that names nothing: staff would see it only after the restart.
+
+    Raises:
+        SettingsError: It is a folder or a file that is not there, or no source at all.
+    """
+    try:
+        check_source(source)
+    except CameraError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _shown(name: str, value: Value) -> Value:

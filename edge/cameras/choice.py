@@ -37,6 +37,32 @@ def open_camera(source: str, settings: CameraSettings) -> Camera:
     return ArrangedCamera(_open_source(source.strip(), settings), settings)
 
 
+def check_source(source: str) -> None:
+    """Refuse a source that names nothing; what may only be unplugged or switched off is not.
+
+    Args:
+        source: Which camera, as for `open_camera`.
+
+    Raises:
+        CameraError: It is a folder or a file that is not there, or no source at all.
+    """
+    source = source.strip()
+    if source == "deeplens" or device_path(source) is not None:
+        return
+    kind, _, _ = source.partition(":")
+    if kind == "libcamera":
+        camera_number(source)
+    elif kind == "simulated":
+        _seed(source)
+    elif "://" in source:
+        _check_scheme(source)
+    else:
+        try:
+            _place(source)
+        except PermissionError as error:
+            raise _unreadable(source) from error
+
+
 def _open_source(source: str, settings: CameraSettings) -> Camera:
     if source == "deeplens":
         return open_deeplens(settings)
@@ -44,33 +70,49 @@ def _open_source(source: str, settings: CameraSettings) -> Camera:
         return SimulatedCamera(_seed(source), settings)
     if source == "libcamera" or source.startswith("libcamera:"):
         return LibcameraCamera(camera_number(source), settings)
-    scheme, separator, _ = source.partition("://")
-    if separator:
-        if scheme.lower() not in SCHEMES:
-            raise CameraError(
-                f"camera {public_name(source)}: addresses begin with "
-                f"{', '.join(f'{name}://' for name in SCHEMES)}"
-            )
+    if "://" in source:
+        _check_scheme(source)
         return _open_address(source, settings)
     device = device_path(source)
     if device is not None:
         return DeviceCamera(device, settings)
-    path = Path(source).expanduser()
     try:
-        if source and path.is_dir():
-            return FolderCamera(path, settings)
-        if source and path.is_file():
-            return VideoFileCamera(path)
+        path = _place(source)
+        return FolderCamera(path, settings) if path.is_dir() else VideoFileCamera(path)
     except PermissionError as error:
-        raise CameraError(
-            f"camera {public_name(source)}: the user of this program may not read it; let that "
-            "user read it and the folders above it, or name another place"
-        ) from error
+        raise _unreadable(source) from error
+
+
+def _place(source: str) -> Path:
+    """The folder or file that a source names.
+
+    Raises:
+        CameraError: There is none.
+        PermissionError: The folders above it may not be read.
+    """
+    path = Path(source).expanduser()
+    if source and (path.is_dir() or path.is_file()):
+        return path
     raise CameraError(
         f"camera {public_name(source)!r}: no such device, video file or folder; give a number, "
         f"a path, an address, deeplens, libcamera or simulated (visual-search doctor lists the "
         f"devices)"
     )
+
+
+def _unreadable(source: str) -> CameraError:
+    return CameraError(
+        f"camera {public_name(source)}: the user of this program may not read it; let that "
+        "user read it and the folders above it, or name another place"
+    )
+
+
+def _check_scheme(source: str) -> None:
+    if source.partition("://")[0].lower() not in SCHEMES:
+        raise CameraError(
+            f"camera {public_name(source)}: addresses begin with "
+            f"{', '.join(f'{name}://' for name in SCHEMES)}"
+        )
 
 
 def _open_address(source: str, settings: CameraSettings) -> Camera:

@@ -70,6 +70,10 @@ def test_a_change_keeps_the_rest_of_the_file_and_can_be_undone(file: Path) -> No
         ({"edge.foreign_share": True}, "edge.foreign_share: 'True' is no value for it"),
         ({"edge.foreign_share": float("nan")}, "foreign_share"),
         ({"edge.port": 80}, "edge.port: no such setting here"),
+        ({"edge.camera": "/srv/nothing"}, "camera '/srv/nothing': no such device, video file or"),
+        ({"edge.camera": "ftp://camera/a"}, "camera ftp://camera/a: addresses begin with rtsp://"),
+        ({"edge.camera": "simulated:x"}, "the seed must be a whole number"),
+        ({"edge.camera": ""}, "camera '': no such device"),
         ({"page.name": "ok", "page.accent": "#12"}, "[page] accent:"),
     ],
 )
@@ -191,3 +195,19 @@ def test_a_power_cut_leaves_the_old_file_or_the_new_one(
         writes += 1
     assert writes == 3
     assert "Corner shop" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    "camera",
+    ["77", "/dev/video77", "usb-Absent_Camera", "rtsp://10.9.9.9/a", "libcamera:9", "simulated:3"],
+)
+def test_a_camera_that_may_only_be_away_is_taken(file: Path, camera: str) -> None:
+    settings = opened(file)
+    assert settings.change({"edge.camera": camera})
+    assert values(settings)["edge.camera"] == camera
+
+
+def test_a_folder_of_pictures_is_taken_as_the_camera(file: Path, tmp_path: Path) -> None:
+    settings = opened(file)
+    assert settings.change({"edge.camera": str(tmp_path)})
+    assert values(settings)["edge.camera"] == str(tmp_path)
