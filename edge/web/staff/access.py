@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 
@@ -67,10 +68,9 @@ class Access:
         try:
             mark = pin.check(_pin_of_request(), here=self.is_here())
         except WrongPinError as error:
-            raise ProblemError(403, words_of(error)) from error
+            raise ProblemError(403, words_of(error), _retry_after(error.seconds)) from error
         except LockedOutError as error:
-            headers = {"Retry-After": str(max(1, round(error.seconds)))}
-            raise ProblemError(429, words_of(error), headers) from error
+            raise ProblemError(429, words_of(error), _retry_after(error.seconds)) from error
         return self._begin(mark)
 
     @property
@@ -183,6 +183,11 @@ class Access:
         at_localhost = name == "localhost" or (host is not None and host.is_loopback)
         proxied = self._silent_proxy or bool(request.environ.get(WAS_FORWARDED))
         return address is not None and address.is_loopback and at_localhost and not proxied
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    """The header that says when the next PIN is looked at; none where that is at once."""
+    return {"Retry-After": str(math.ceil(seconds))} if seconds > 0 else {}
 
 
 def _pin_of_request() -> str:

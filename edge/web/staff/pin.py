@@ -36,7 +36,23 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 class WrongPinError(ContentError):
-    """The PIN is not the staff's."""
+    """The PIN is not the staff's.
+
+    Args:
+        left: How many further ones are looked at without a wait.
+        seconds: How long no further one is looked at.
+    """
+
+    def __init__(self, left: int, seconds: float) -> None:
+        super().__init__(
+            Words(
+                "This is not the PIN. The next one is looked at in {duration}.",
+                duration=_duration(seconds),
+            )
+            if seconds
+            else Words("This is not the PIN. Tries left before a wait: {count}.", count=left)
+        )
+        self.seconds = seconds
 
 
 class LockedOutError(SurroundingsError):
@@ -158,7 +174,7 @@ class StaffPin:
             counted = _Attempts(wrong=wrong, until=now + _wait(wrong))
             self._write(attempts.model_copy(update={place: counted}))
             if not stored or not _is_right(stored, pin):
-                raise WrongPinError(Words("This is not the PIN."))
+                raise WrongPinError(FREE_ATTEMPTS + 1 - wrong, _wait(wrong))
             self._write(attempts.model_copy(update={"here": _Attempts(), "network": _Attempts()}))
             return mark
 

@@ -6,9 +6,11 @@ import { ownWords, say } from "./words.js";
 const PATIENCE = 30_000; // ms
 
 export class Refused extends Error {
-  constructor(status, detail) {
+  // `wait` is how many seconds the device wants to wait before it is asked again; 0 for none.
+  constructor(status, detail, wait = 0) {
     super(detail);
     this.status = status;
+    this.wait = wait;
   }
 }
 
@@ -51,7 +53,8 @@ export class StaffLink {
       this.onLeft();
     }
     const detail = await ownWords(found.detail, found.words);
-    throw new Refused(answer.status, detail || say("The device answered {status}.", { status: answer.status }));
+    const wait = Number(answer.headers.get("Retry-After")) || 0;
+    throw new Refused(answer.status, detail || say("The device answered {status}.", { status: answer.status }), wait);
   }
 
   // End the session while the page is left, when nobody waits for an answer.

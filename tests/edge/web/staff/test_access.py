@@ -94,10 +94,17 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client: FlaskClie
 
 
 def test_wrong_pins_are_refused_and_then_no_pin_is_looked_at(client: FlaskClient) -> None:
+    said = []
     for _ in range(FREE_ATTEMPTS + 1):
         answer = client.post("/api/staff/session", json={"pin": OTHER})
         assert answer.status_code == HTTPStatus.FORBIDDEN
         assert "Set-Cookie" not in answer.headers
+        said.append((answer.get_json()["detail"], answer.headers.get("Retry-After")))
+    no = "This is not the PIN."
+    assert said == [
+        *((f"{no} Tries left before a wait: {left}.", None) for left in (4, 3, 2, 1)),
+        (f"{no} The next one is looked at in 30 seconds.", "30"),
+    ]
     answer = client.post("/api/staff/session", json={"pin": PIN})
     assert answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
     assert int(answer.headers["Retry-After"]) > 0

@@ -268,7 +268,9 @@ def test_the_way_in_says_why_it_is_closed(
         page.unroute("**/api/staff/session")
         page.get_by_label("PIN").fill("771350")
         page.get_by_role("button", name="Weiter").click()
-        expect(page.locator("#enter-wrong")).to_have_text("Das ist nicht die PIN.")
+        expect(page.locator("#enter-wrong")).to_have_text(
+            "Das ist nicht die PIN. Verbleibende Versuche ohne Wartezeit: 4."
+        )
 
 
 @pytest.mark.slow

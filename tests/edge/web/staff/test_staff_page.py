@@ -174,6 +174,16 @@ def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, p
     page.wait_for_url(f"{device.url}/")
     page.goto(f"{device.url}/staff")
     expect(page.get_by_label("PIN")).to_be_visible()
+    wrong = page.locator("#enter").get_by_role("alert")
+    for left in ("wait: 4.", "wait: 3.", "wait: 2.", "wait: 1.", "in 30 seconds."):
+        enter(page, device, "771350")
+        expect(wrong).to_contain_text(left)
+    expect(page.get_by_text(re.compile("^Seconds left: (29|30)$"))).to_be_visible()
+    page.clock.fast_forward("00:10")
+    expect(page.get_by_text(re.compile("^Seconds left: (19|20)$"))).to_be_visible()
+    page.clock.fast_forward("00:21")
+    expect(page.locator("#enter-wait")).to_be_hidden()
+    expect(wrong).to_be_hidden()
 
 
 def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_alone(
