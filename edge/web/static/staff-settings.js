@@ -80,19 +80,23 @@ export class SettingsCard {
 }
 
 const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
-const FIELDS = { // the label of each setting, and what helps to fill it in
+const FIELDS = { // the label of each setting, an example, and where it needs one a sentence below it
   "edge.camera": [say("Camera"), "/dev/video0, rtsp://…"],
   "page.name": [say("The shop’s name"), "Visual search"],
   "page.welcome": [say("The first sentence while nobody is there"), ""],
   "page.accent": [say("The page’s colour"), "#1f5c57"],
   "page.language": [say("Language"), ""],
   "page.dim": [say("Dark at night"), "22:00-07:00"],
-  "edge.foreign_share": [say("Of 100 things shown, so many are not ours"), ""],
+  "edge.foreign_share": [
+    say("Of 100 things shown, so many are not ours"),
+    "",
+    say("It can stay as it is: the device begins with it and learns the right number itself. The higher it is, the more careful the device is to name a thing."),
+  ],
   "edge.keep_looks": [say("Keep pictures of what was shown, on this device"), ""],
 };
 
 function field({ name, value, fixed_by }) {
-  const [label, example] = FIELDS[name] ?? [name, ""];
+  const [label, example, hint = ""] = FIELDS[name] ?? [name, ""];
   const input = name === "page.language" ? select(LANGUAGES, value) : make("input");
   input.name = name;
   input.id = `setting-${name}`;
@@ -110,6 +114,12 @@ function field({ name, value, fixed_by }) {
   }
   input.dataset.shown = said(input);
   const row = make("div", "", ...labelled(label, input));
+  if (hint) {
+    const line = make("p", "soft", hint);
+    line.id = `${input.id}-hint`;
+    input.setAttribute("aria-describedby", line.id);
+    row.append(line);
+  }
   if (fixed_by) {
     input.disabled = true;
     row.append(make("p", "soft", say("Set by {what}.", { what: fixed_by })));
