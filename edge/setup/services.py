@@ -17,7 +17,8 @@ from catalog.core.errors import SurroundingsError
 RUNNING = Path("/run/systemd/system")
 UNIT = Path("/usr/lib/systemd/system/visual-search-edge.service")
 EDGE, LINK, KIOSK = (f"visual-search-{name}.service" for name in ("edge", "sync", "kiosk"))
-SCREEN = ("cage", "chromium", "seatd")  # Debian's packages, and their programs
+# Debian's packages, and their programs; cage does not start without the last.
+SCREEN = {"cage": "cage", "chromium": "chromium", "seatd": "seatd", "xwayland": "Xwayland"}
 PATIENCE_S = 60.0
 ANSWER_S = 5.0  # what answers later is no page of ours
 
@@ -29,7 +30,7 @@ def present() -> bool:
 
 def missing_for_screen() -> list[str]:
     """The packages that the device's own screen needs, and that are not installed."""
-    return [name for name in SCREEN if shutil.which(name) is None]
+    return [name for name, program in SCREEN.items() if shutil.which(program) is None]
 
 
 def stop() -> None:

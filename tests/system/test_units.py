@@ -108,6 +108,22 @@ def test_the_kiosk_waits_for_the_page(kiosk: dict[str, str], tmp_path: Path) -> 
     assert f"--user-data-dir={tmp_path}/run/browser" in shown  # gone with the service
 
 
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_browser_that_does_not_reach_the_page_is_started_again(
+    shows: bool, kiosk: dict[str, str], tmp_path: Path
+) -> None:
+    with socket.socket() as page:
+        page.bind(("127.0.0.1", 0))
+        page.listen(200)
+        port = page.getsockname()[1]
+        connect = f'exec 3<>"/dev/tcp/127.0.0.1/{port}"\n' if shows else ""
+        (tmp_path / "cage").write_text(f"#!/bin/bash\n{connect}exec sleep 2\n")
+        begun = kiosk | {"PAGE": f"http://127.0.0.1:{port}/", "CHECK_S": "0.02"}
+        ended = subprocess.run([DEVICE / "kiosk"], env=begun, capture_output=True, text=True)
+    assert (ended.returncode == 0) is shows
+    assert ("is started again" in ended.stderr) is not shows
+
+
 def test_the_man_page_names_every_command() -> None:
     page = (DEVICE / "visual-search.1").read_text()
     named = re.findall(r"^\.TP\n\.B ([\w\\-]+)$", page, re.M)

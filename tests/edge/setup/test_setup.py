@@ -292,7 +292,7 @@ def systemd(device: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("programs", "screen"), [(["cage", "chromium", "seatd"], True), ([], False)]
+    ("programs", "screen"), [(["cage", "chromium", "seatd", "Xwayland"], True), ([], False)]
 )
 def test_the_services_start_that_have_something_to_do(
     programs: list[str],
@@ -303,7 +303,8 @@ def test_the_services_start_that_have_something_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", f"{device / 'bin'}:/bin")
-    monkeypatch.setattr("edge.setup.services.SCREEN", tuple(programs or ["no-such-program"]))
+    if not programs:
+        monkeypatch.setattr("edge.setup.services.SCREEN", {"no-such-package": "no-such-program"})
     for name in programs:
         (device / "bin" / name).symlink_to("/bin/true")
     done = run("--from", stick)
