@@ -21,11 +21,12 @@ from sync.settings import ProvisioningSettings
 
 KIOSK_FILE = "kiosk.env"  # beside the settings; the kiosk's unit reads it
 OWN_FOLDER = "visual-search"  # the name of a settings' folder in which all is this program's
-KEPT_BY_CLONES = ("shelf", "software", "trust")  # of the data folder
+KEPT_BY_CLONES = ("shelf", "software", "trust", "lost+found")  # of the data folder
 # What in the data folder is one device's own. All else may be its owner's: photos, or a catalogue.
 OWN_PARTS = (
     "device-id identity state tls doctor label.html demo root.json "
-    "outbox.* outbox-*.db outbox-*.db-* reports shared sharing-key.pem"
+    "outbox.* outbox-*.db outbox-*.db-* reports shared sharing-key.pem "
+    "first-catalogue.bundle .*.lock .*.building .*.????????"
 ).split()
 
 

@@ -186,6 +186,7 @@ class Session:
             self._process_callbacks(self._seconds_to_wait(pause_s))
         if self._removal_is_due():
             self._commit()
+        self._record.flush(now=not self._window.unanswered)
 
     def _removal_is_due(self) -> bool:
         """Whether to remove accepted events: a transaction for many of them wears the disk less."""
@@ -283,7 +284,6 @@ class Session:
         """
         self._record.count()  # what is refused makes a transaction, which writes the counters too
         lost = self._take_callbacks(seconds)
-        self._record.flush(now=not self._window.unanswered)
         if lost:
             self._commit()
             raise TransportError(lost)

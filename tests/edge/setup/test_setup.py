@@ -405,9 +405,12 @@ def test_a_sealed_device_has_no_identity(tmp_path: Path) -> None:
     StaffPin(device.state).set(PIN, replace=True)
     (device.folder / "tls").mkdir()
     (device.shelf / "versions").mkdir(parents=True)
-    (device.folder / "outbox.db").touch()
-    assert seal(device) == ["device-id", "outbox.db", "state", "tls"]
-    assert os.listdir(device.folder) == ["shelf"]
+    (device.folder / "lost+found").mkdir()  # of a disk of its own
+    built, left = first_catalogue.BUILT, ".device-id.0123abcd"  # of a setup, a write, broken off
+    for name in ("outbox.db", built, f".{built}.lock", f".{built}.building", left):
+        (device.folder / name).touch()
+    assert {"device-id", "outbox.db", "state", "tls", built, left} < set(seal(device))
+    assert sorted(os.listdir(device.folder)) == ["lost+found", "shelf"]
     assert device_id(device.folder) != first
 
 

@@ -149,6 +149,16 @@ def test_in_order_and_once(pipeline: Pipeline) -> None:
     assert (counters.sent, counters.acknowledged, counters.latencies) == (500, 500, 500)
 
 
+def test_whoever_begins_to_follow_reads_what_a_quiet_reporter_still_holds(
+    pipeline: Pipeline,
+) -> None:
+    with pipeline.reporting():
+        for _ in range(2):  # the first line is written at once, the later ones are held
+            pipeline.put(3)
+            until(lambda: pipeline.outbox.counters().length == 0)
+        until(lambda: len(pipeline.journal("acknowledged")) == 6, 20)
+
+
 def test_without_a_network_nothing_is_lost(pipeline: Pipeline) -> None:
     """A broker that is away is the error; when it is back, every event arrives."""
     pipeline.broker.stop()
