@@ -144,17 +144,23 @@ def config_file(config: Path | None = None) -> Path | None:
     return SYSTEM_FILE if SYSTEM_FILE.exists() else None
 
 
-def device_id(folder: Path) -> str:
+def device_id(folder: Path, *, make: bool = True) -> str:
     """Return this device's id, a UUID that is made once and stored in the data folder.
 
+    Args:
+        folder: The data folder.
+        make: Whether an id is made where there is none.
+
     Raises:
-        ShelfError: The data folder cannot be used.
+        ShelfError: The data folder cannot be used, or there is no id and none is made.
     """
     import uuid
 
     file = folder / "device-id"
     try:
         if not file.exists():
+            if not make:
+                raise ShelfError(f"{folder}: no device is set up here: run 'visual-search setup'")
             durable.make_private_folder(folder)
             durable.write(file, f"{uuid.uuid4()}\n".encode(), durable.PRIVATE)
         return file.read_text(encoding="ascii").strip()

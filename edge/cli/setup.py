@@ -75,7 +75,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
     if printing:
         device = load("device", DeviceSettings, config)
         edge, page = load("edge", EdgeSettings, config), load("page", PageSettings, config)
-        _label(device, edge, page, device_id(device.folder), file)
+        _label(device, edge, page, device_id(device.folder, make=False), file)
         return
     if file is not None:
         file = file / NAME if file.is_dir() else file
@@ -236,6 +236,7 @@ def _label(
             continue
         kept = f"; to print: {folder / 'label.html'}"
         break
+    give_to_owner(device.folder)
     if edge.lan:
         with suppress(VisualSearchError, UnicodeEncodeError):
             click.echo(code_for_terminal(address))

@@ -349,6 +349,10 @@ def test_where_only_the_device_opens_its_page_the_label_has_no_code(
     settings.parent.mkdir(parents=True)
     settings.write_text(f'[device]\ndata_dir = "{device / "data"}"\n')
     monkeypatch.chdir(device)
+    refused = run("--label")
+    assert "no device is set up here" in str(refused.exception)
+    assert not (device / "data").exists()  # no identity was made, which clones would share
+    device_id(device / "data")
     alone = run("--label")
     assert "http://localhost:8080/" in alone.output
     assert "the label has no QR code, because only this device" in alone.output
@@ -531,6 +535,21 @@ def test_root_gives_away_only_what_is_roots(
     by_number[real(tmp_path).st_ino] = 0  # as /etc is root's
     give_to_owner(tmp_path)
     assert given == []
+
+
+def test_a_label_in_the_data_folder_is_its_owners(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(device / "data"))
+    device_id(device / "data")
+    given: list[Path] = []
+    monkeypatch.setattr(module, "give_to_owner", given.append)
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    settings.parent.mkdir(parents=True)
+    settings.touch()
+    assert run("--label").exit_code == 0
+    assert (device / "data" / "label.html").exists()
+    assert given == [device / "data"]
 
 
 def test_a_label_escapes_the_shops_name() -> None:
