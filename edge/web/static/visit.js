@@ -94,13 +94,13 @@ export class Visit {
   searchWith(file, box = "") {
     if (!this.#canFind()) return;
     const signal = this.#ask();
-    const shown = !box && this.#showPhoto(file, signal);
+    const shown = !box && this.#showPhoto(file, signal).catch(() => {}); // it decorates the answer
     this.#waiting = signal;
     this.#show({ words: say("Your photo"), view: sentenceView("hold", say("Looking…")) });
     return this.#fulfil(signal, () => this.searchWith(file, box), async () => {
-      const searched = late("photo-search.js").then(({ seenOn }) => seenOn(file, box, this.open, this.#askForName));
-      const [result] = await Promise.all([searched, shown]);
-      if (!box) this.#photo?.found(result.sighting);
+      const { seenOn } = await late("photo-search.js");
+      const result = await seenOn(file, box, this.open, this.#askForName);
+      if (shown) shown.then(() => signal.aborted || this.#photo?.found(result.sighting));
       return result;
     });
   }

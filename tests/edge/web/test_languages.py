@@ -146,3 +146,15 @@ def test_visitor_chooses_and_the_next_one_does_not_inherit(
     device.show(Verdict.NOTHING, [])
     expect(page.locator(".sentence")).to_contain_text("Halten Sie etwas vor die Kamera")
     expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_prices_are_written_as_the_visitors_settings_say(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """The browser's language may carry settings of its own: how to sort, or degrees."""
+    device.show(Verdict.MATCH, [(CUP, 0.9)])
+    with (
+        serving(device) as address,
+        visiting(browser, address, KIOSK, locale="de-DE-u-co-phonebk") as page,
+    ):
+        expect(page.locator(".price")).to_have_text("€\N{NO-BREAK SPACE}14,50")

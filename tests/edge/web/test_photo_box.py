@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from catalog.core.box import Box
 from catalog.core.photos import encode_jpeg
@@ -94,3 +94,25 @@ def test_what_was_found_in_a_photo_is_outlined(
         while len(device.searched) < 3:
             page.wait_for_timeout(20)
         assert device.searched[2][1] == box
+
+
+def test_the_answer_to_a_former_photo_leaves_the_new_one_alone(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """It comes late, and its box belongs to a photo that is no longer shown."""
+    photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encode_jpeg(draw_scene(CUP), 640)}
+    held: list[Route] = []
+    with serving(device) as address, visiting(browser, address, PHONE) as page:
+        page.route("**/api/search", lambda route: held.append(route))
+        part = page.get_by_role("application")
+        for _ in range(2):
+            with page.expect_request("**/api/search"):
+                page.locator("#photo").set_input_files(photo)  # type: ignore[arg-type]
+            page.wait_for_function("() => document.querySelector('.photo-fit')?.style.width")
+        for route, box in zip(held, (Box(40, 60, 200, 240), Box(400, 120, 160, 200)), strict=True):
+            device.found = (box,)
+            with page.expect_response("**/api/search"):
+                route.continue_()
+        expect(page.locator(".title")).to_have_text("Blue stoneware cup")
+        page.wait_for_function("() => document.querySelector('.photo-part').style.left !== '0%'")
+        assert part.evaluate("(part) => parseFloat(part.style.left)") == pytest.approx(62.5, abs=1)
