@@ -52,8 +52,18 @@ export class Attract {
     }
     if (run !== this.#timer) return;
     if (!welcome) return this.stay();
+    if (forgetLanguage()) return;
     this.#welcome = welcome;
     this.#onChange(true);
     this.#welcome?.begin();
   }
+}
+
+// The next visitor finds the page in its own language again.
+function forgetLanguage() {
+  const own = new URL(location.href);
+  if (!own.searchParams.has("lang")) return false;
+  own.searchParams.delete("lang");
+  location.replace(own);
+  return true;
 }

@@ -62,7 +62,8 @@ const AGAIN = 10_000; // ms
 const missed = {}; // how often each script did not come
 
 // Load a script that is not needed at once. Where it does not come in time that is an error, and the
-// next call asks by another address: an import that hangs would hang for ever.
+// next call asks by another address: an import that hangs would hang for ever. Late
+// scripts import each other by this, too.
 export async function late(name, patience = 10_000) {
   const again = missed[name] ? `?${missed[name]}` : "";
   try {
@@ -71,6 +72,11 @@ export async function late(name, patience = 10_000) {
     missed[name] = (missed[name] ?? 0) + 1;
     throw error;
   }
+}
+
+// Load style sheets of some views, which are shown without them if need be.
+export function loadStyles(...names) {
+  return late("late-styles.js", 2_000).then(({ load }) => Promise.all(names.map(load)), () => {});
 }
 
 // The same for a script that nobody waits for: it is asked for until it comes, on a slow link, too.

@@ -1,15 +1,15 @@
 // Items by words. Loaded when somebody types some.
 
 import { itemRows, sentenceView } from "./answer.js";
-import { inTime, late, make } from "./dom.js";
-import { loadStyles } from "./late-styles.js";
-import { PATIENCE, ask } from "./search.js";
+import { inTime, late, loadStyles, make } from "./dom.js";
 import { localItem, say } from "./words.js";
 
 const MOST_FOUND = 24;
+const PATIENCE = 10_000; // ms
 
 // What words find, as a result for the panel. open(item) is a visitor's wish.
 export async function found(text, open, signal) {
+  const { ask } = await late("search.js");
   const asked = ask(`api/items?q=${encodeURIComponent(text)}&limit=${MOST_FOUND}`, { signal });
   const [{ items }] = await Promise.all([inTime(asked, PATIENCE), loadStyles("scrolling.css")]);
   const count = items.length;

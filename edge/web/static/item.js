@@ -1,22 +1,25 @@
 // The view of one item: all photos and attributes, similar items, and the way to a phone.
 
 import { mat, openButton, thing } from "./answer.js";
-import { isOwnScreen, make, text, timeLimit } from "./dom.js";
-import { loadStyles } from "./late-styles.js";
-import { ask } from "./search.js";
+import { isOwnScreen, late, loadStyles, make, text, timeLimit } from "./dom.js";
 import { localItem, say, unbroken } from "./words.js";
 
 const PATIENCE = 10_000; // ms
 
 // An item as a result for the panel. What is known of it is shown where the device does not answer.
 export async function opened(item, open, words) {
-  const asked = ask(`api/items/${encodeURIComponent(item.sku)}`, { signal: timeLimit(PATIENCE) }).catch((error) => {
+  const asked = all(item.sku).catch((error) => {
     if (!item.title) throw error;
     return item;
   });
-  const [whole] = await Promise.all([asked, ...["item.css", "scrolling.css"].map(loadStyles)]);
+  const [whole] = await Promise.all([asked, loadStyles("item.css", "scrolling.css")]);
   const local = localItem(whole);
   return { words, view: itemView(local, open), spoken: local.title };
+}
+
+async function all(sku) {
+  const { ask } = await late("search.js");
+  return ask(`api/items/${encodeURIComponent(sku)}`, { signal: timeLimit(PATIENCE) });
 }
 
 function itemView(item, open) {

@@ -8,7 +8,7 @@ const styles = new Map(); // the promise of each sheet that is there or on its w
 
 // Load a style sheet that some views need, once; the promise ends when it is there, or does not
 // come in time. One that did not come is loaded anew by the next call.
-export function loadStyles(name) {
+export function load(name) {
   if (!styles.has(name)) styles.set(name, new Promise((done) => addSheet(name, done)));
   return styles.get(name);
 }

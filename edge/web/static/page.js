@@ -73,7 +73,6 @@ function attractWhenAlone({ Attract }) {
   attract = new Attract({
     open: visit.open,
     onChange(isDue) {
-      if (isDue && forgetLanguage()) return;
       live.attract(isDue ? () => attract.view() : null);
       if (!visit.hasResult) live.show();
     },
@@ -86,22 +85,14 @@ let isReached = true;
 let clockDifference = 0;
 let named; // the bundle whose name the status line shows
 let typing = 0;
-let turns = 0; // states that came: one in words too late is passed over
+let turns = 0; // states that came
+let heard = 0; // the turn of the one that is shown
 let timed = null; // the sighting whose timings can be shown
 let pictureDue = 0;
 let isPictureLate = false;
 
 function followVisitor() {
   attract?.follow(!visit.hasResult && ["idle", "attract"].includes(live.situation));
-}
-
-// The next visitor finds the page in its own language again.
-function forgetLanguage() {
-  const own = new URL(location.href);
-  if (!own.searchParams.has("lang")) return false;
-  own.searchParams.delete("lang");
-  location.replace(own);
-  return true;
 }
 
 // the camera's picture
@@ -168,11 +159,9 @@ const link = new SharedLink({
     isReached = reached;
     live.reach(reached);
     byId("banner").hidden = reached;
-    if (reached) {
-      picture.stop(); // the next state starts it at once, without a pause
-    } else {
-      turns += 1; // a state that still waits for its words is old
-      picture.stop(); // what it shows is old
+    picture.stop(); // what it shows is old; the next state starts it at once
+    if (!reached) {
+      heard = ++turns; // a state that still waits for its words is old
       byId("frame-note").textContent = "";
       byId("light").classList.remove("on");
       byId("status-camera").dir = "";
@@ -187,7 +176,8 @@ const link = new SharedLink({
     const turn = ++turns;
     const progress = arrived.waiting ? await progressOf(arrived) : "";
     const message = await ownWords(arrived.camera.message, arrived.camera.words);
-    if (turn !== turns) return;
+    if (turn < heard) return;
+    heard = turn;
     const camera = { ...arrived.camera, message, isTold: message !== arrived.camera.message };
     hear({ ...arrived, progress, camera });
   },

@@ -2,8 +2,7 @@
 // It can be moved and resized; a tap beside it chooses another thing. Other things that the device
 // found have outlines.
 
-import { make } from "./dom.js";
-import { loadStyles } from "./late-styles.js";
+import { loadStyles, make } from "./dom.js";
 import { say } from "./words.js";
 
 // Show a photo over `frame`; see PhotoBox.

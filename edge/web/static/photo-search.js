@@ -1,11 +1,11 @@
 // The search with a photo. Loaded when somebody chooses one.
 
 import { sentenceView, sightingView } from "./answer.js";
-import { timeLimit } from "./dom.js";
-import { PATIENCE, ask, told } from "./search.js";
+import { late, timeLimit } from "./dom.js";
 import { localSighting, say, spokenVerdict } from "./words.js";
 
 const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo
+const PATIENCE = 30_000; // ms
 const SLOW_UPLOAD = 32; // bytes a millisecond: a phone at the edge of the network
 
 // What a photo shows, as a result for the panel. `box` is in pixels of it; empty for all of it.
@@ -20,6 +20,7 @@ export async function seenOn(file, box, open, name) {
 }
 
 async function searchPhoto(file, box) {
+  const { ask, told } = await late("search.js");
   if (file.size > LARGEST_PHOTO) {
     throw told(say("This photo is larger than 64 MiB. Choose a smaller one."));
   }

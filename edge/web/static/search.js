@@ -2,8 +2,6 @@
 
 import { ownWords } from "./words.js";
 
-export const PATIENCE = 30_000; // milliseconds
-
 // An error whose message is for visitors.
 export function told(message) {
   return Object.assign(new Error(message), { isTold: true });

@@ -1,7 +1,6 @@
 // How long each stage of an answer took. Loaded when somebody opens the list.
 
-import { byId, make } from "./dom.js";
-import { loadStyles } from "./late-styles.js";
+import { byId, loadStyles, make } from "./dom.js";
 import { say } from "./words.js";
 
 const STAGES = {

@@ -6,6 +6,7 @@ import { byId, isOwnScreen, late, make } from "./dom.js";
 import { say } from "./words.js";
 
 const BACK_AFTER = isOwnScreen ? 30_000 : 600_000; // ms without input
+const SLOW = 700; // ms until the page says that it looks
 const OFFERED = 8_000; // ms without input until something new takes over on the device's own screen
 
 export class Visit {
@@ -94,9 +95,9 @@ export class Visit {
   searchWith(file, box = "") {
     if (!this.#canFind()) return;
     const signal = this.#ask();
-    const shown = !box && this.#showPhoto(file, signal).catch(() => {}); // it decorates the answer
+    const shown = !box && this.#showPhoto(file, signal).catch(() => {});
     this.#waiting = signal;
-    this.#show({ words: say("Your photo"), view: sentenceView("hold", say("Looking…")) });
+    this.#look(say("Your photo"));
     return this.#fulfil(signal, () => this.searchWith(file, box), async () => {
       const { seenOn } = await late("photo-search.js");
       const result = await seenOn(file, box, this.open, this.#askForName);
@@ -110,11 +111,13 @@ export class Visit {
   async #fulfil(signal, again, bring) {
     if (!this.#canFind()) return this.back();
     let result;
+    const slow = setTimeout(() => signal.aborted || signal === this.#waiting || this.#look(say("Looking…")), SLOW);
     try {
       result = await bring();
     } catch (error) {
       result = failure(error, again);
     }
+    clearTimeout(slow);
     if (signal.aborted) return;
     this.#waiting = null;
     this.#show(result);
@@ -137,6 +140,10 @@ export class Visit {
     this.#question.abort();
     this.#question = new AbortController();
     return this.#question.signal;
+  }
+
+  #look(words) {
+    this.#show({ words, view: sentenceView("hold", say("Looking…")) });
   }
 
   #show({ words, view, spoken = words, sighting = null }) {

@@ -1,14 +1,12 @@
 // What the own screen shows while nobody is there: a welcome, and items by turns.
 
 import { refit } from "./answer.js";
-import { cards, styled } from "./cards.js";
-import { make, timeLimit } from "./dom.js";
-import { loadStyles } from "./late-styles.js";
-import { PATIENCE, ask } from "./search.js";
+import { late, loadStyles, make, timeLimit } from "./dom.js";
 import { localItem, say } from "./words.js";
 
 const TURN = 8_000; // ms
 const AT_ONCE = 3;
+const PATIENCE = 30_000; // ms
 
 export class Welcome {
   #open;
@@ -16,6 +14,7 @@ export class Welcome {
   #items = [];
   #first = 0;
   #list = null;
+  #cards;
 
   // open(item) is a visitor's wish.
   constructor(open) {
@@ -24,6 +23,8 @@ export class Welcome {
 
   // Fetch what it shows; where there are no items, the welcome stands alone.
   async prepare() {
+    const [{ cards, styled }, { ask }] = await Promise.all([late("cards.js"), late("search.js")]);
+    this.#cards = cards;
     const styles = [styled(), loadStyles("attract.css")];
     const asked = ask("api/showcase", { signal: timeLimit(PATIENCE) }).catch(() => ({ items: [] }));
     const [{ items }] = await Promise.all([asked, ...styles]);
@@ -55,7 +56,7 @@ export class Welcome {
     );
     this.#first += AT_ONCE;
     if (!this.#list) return;
-    this.#list.replaceChildren(cards(shown, this.#open));
+    this.#list.replaceChildren(this.#cards(shown, this.#open));
     refit(this.#list);
   }
 }

@@ -8,18 +8,12 @@ const CLEAR = 0.95; // probability from which a match counts as clear
 const brought = document.getElementById("sentences")?.textContent;
 const SENTENCES = brought ? JSON.parse(brought) : {};
 export const LANGUAGE = document.documentElement.lang;
-// The visitor's own kind of the language, as en-GB, writes times and numbers.
-const kind = navigator.languages.find((name) => name.split("-")[0] === LANGUAGE);
-const LOCALE = withDigits(kind) ?? withDigits(LANGUAGE);
+// The visitor's own kind of the language, as en-GB, writes times and numbers; "en-US@posix" is none.
+const KIND = RegExp(`^${LANGUAGE}(-\\w+)*$`);
+const kind = navigator.languages.find((name) => KIND.test(name)) ?? LANGUAGE;
+const LOCALE = new Intl.Locale(kind, { numberingSystem: "latn" }); // digits as the catalogue's
 const FIELDS = ["title", "price", "location"];
 const PRICE = /^(\D*)(\d{1,3}(?:[.,'’\u00a0\u202f ]?\d{3})*)[.,](\d{2})(\D*)$/;
-
-// With digits as in the catalogue's names and places; nothing for a broken name, as "en-US@posix".
-function withDigits(name) {
-  try {
-    return new Intl.Locale(name, { numberingSystem: "latn" });
-  } catch {}
-}
 
 // Around a value between words from right to left: it keeps its own direction.
 const [OPEN, CLOSE] = document.documentElement.dir === "rtl" ? ["\u2068", "\u2069"] : ["", ""];

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from catalog.recognition.decision import Verdict
+from edge.web.app import create_app
 from tests.support.browsing import CHROMIUM, KIOSK, SECONDS, visiting
+from tests.support.first_load import STATIC, first_load
 from tests.support.web_stand_in import CUP, StandInDevice, draw_look, serving
 
 LIMIT = 10 * SECONDS  # of dom.js
@@ -59,6 +63,25 @@ def test_a_script_that_fails_or_hangs_is_told_and_asked_for_again(
         page.unroute("**/photo-box.js*")
         page.locator("#photo").set_input_files(photo)
         expect(page.locator(".photo-part")).to_be_visible()
+        page.route("**/api/items?*", hang)
+        page.get_by_label("Search by name").fill("cup")
+        expect(page.locator(".sentence")).to_have_text("Looking…")
+        page.clock.fast_forward(LIMIT)
+        page.unroute("**/api/items?*")
+        try_again(page)
+        expect(page.locator(".item .title")).to_have_text("Blue stoneware cup")
+
+
+def test_a_script_that_fails_or_hangs_holds_no_other_one_back() -> None:
+    """Nothing that comes late is imported: what one hangs on would be asked for never again."""
+    loaded = first_load(create_app(StandInDevice()).test_client().get("/").text)
+    scripts = {script.name: script.read_text("utf-8") for script in STATIC.glob("*.js")}
+    every = "".join(scripts[name] for name in scripts if not name.startswith("staff"))
+    late = {*re.findall(r'(?:late|sometime)\("([\w-]+\.js)"', every)} - loaded.keys()
+    assert {"item.js", "search.js", "late-styles.js", "welcome.js"} <= late
+    for name in late:
+        imported = re.findall(r'^(?:import|\} from).*"\./([\w.-]+)";$', scripts[name], re.M)
+        assert {*imported} <= loaded.keys(), name
 
 
 FORGET = "document.querySelector('#panel > *').setAttribute('data-former', '')"
