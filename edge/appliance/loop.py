@@ -253,7 +253,8 @@ class RecognitionLoop:
     def _analyse(self, frame: Frame) -> bool:
         """Recognize what a frame shows, and tell it; whether a thing was searched for."""
         learn = self._may_learn_background and self._reader.learns_background
-        self._recognizer.learn_background(learn=learn)
+        is_folder = not self._reader.learns_background
+        self._recognizer.learn_background(learn=learn, is_folder=is_folder)
         if self.open_bundle is None:
             self._recognizer.watch(frame)
             return False

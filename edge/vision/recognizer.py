@@ -91,6 +91,7 @@ class Recognizer:
         self._text = text
         self._exact = exact
         self._scene: Scene = FixedScene(self._find)
+        self._is_folder = False
         self._decision = NOTHING
         self._decided_visit = -1  # the scene's visit that the decision is about
         self._decided_features: NDArray[np.float32] | None = None  # of that thing
@@ -116,8 +117,14 @@ class Recognizer:
             raise NoCatalogueError("no catalogue is open")
         return bundle
 
-    def learn_background(self, *, learn: bool) -> None:
-        """Set whether there is a background that can be learned; see `edge.vision.scene`."""
+    def learn_background(self, *, learn: bool, is_folder: bool = False) -> None:
+        """Set whether there is a background that can be learned; see `edge.vision.scene`.
+
+        Args:
+            learn: Whether there is.
+            is_folder: Whether the camera is a folder, each of whose pictures is another one.
+        """
+        self._is_folder = is_folder
         if learn != self._scene.learns_background:
             self._scene = FixedScene(self._find) if learn else ChangingScene(self._find)
             self._thing_seen_at = 0.0
@@ -242,7 +249,7 @@ class Recognizer:
     def _recall(self, known: Known, scene: SceneState, timings: Timings) -> Observation:
         """Answer again about a thing that leads now and was answered before."""
         self._decided_change = self._shown_change = scene.change
-        self._decided_visit = scene.visit
+        self._decided_visit, self._decided_features = scene.visit, known.observation.features
         self._decision, self._reading = known.observation.decision, known.reading
         observation = replace(known.observation, earlier=Timings(), timings=timings, scene=scene)
         self._answer, self._words = None if known.is_final else observation, None
@@ -369,7 +376,8 @@ class Recognizer:
         refined = replace(
             observation, earlier=answer.timings, crop=answer.crop, found=found, lines=lines
         )
-        self._remember(replace(refined, evidence=answer.evidence), scene)
+        kept = replace(refined, evidence=answer.evidence, features=answer.features)
+        self._remember(kept, scene)
         return refined if refined.decision_changed else replace(observation, thing_unchanged=True)
 
     def _unchanged(
@@ -425,7 +433,7 @@ class Recognizer:
     def _is_exchanged(self, features: NDArray[np.float32]) -> bool:
         """Whether the thing of a new visit looks like another one than that of the last."""
         before = self._decided_features
-        if before is None or not self._scene.learns_background or before.shape != features.shape:
+        if before is None or self._is_folder or before.shape != features.shape:
             return True
         cosine = before @ features / (np.linalg.norm(before) * np.linalg.norm(features))
         return bool(cosine < DIFFERENT_LOOKS)

@@ -117,13 +117,18 @@ def driver_killed(photos: Path, run: Path) -> dict[str, Any]:
     return report
 
 
+def wait_for_both(build: subprocess.Popen[bytes], run: Path, cluster: Cluster) -> None:
+    """Wait for records, and check that both machines make them."""
+    wait_for_records(build, run)
+    if not all(cluster.workers()):
+        raise SystemExit(f"{run.name}: one of them looks at no photos: {cluster.workers()}")
+
+
 def two_machines_used(photos: Path, run: Path) -> dict[str, Any]:
     """Build on two machines."""
     with two_machines() as cluster:
         build = start(photos, run, *on_ray(run, 2), cluster=cluster)
-        wait_for_records(build, run)
-        if not all(cluster.workers()):
-            raise SystemExit(f"{run.name}: one of them looks at no photos: {cluster.workers()}")
+        wait_for_both(build, run, cluster)
         return finish(build, run)
 
 
@@ -131,7 +136,7 @@ def machine_lost(photos: Path, run: Path) -> dict[str, Any]:
     """Build on two machines, of which one is lost."""
     with two_machines() as cluster:
         build = start(photos, run, *on_ray(run, 2), cluster=cluster)
-        wait_for_records(build, run)
+        wait_for_both(build, run, cluster)
         cluster.lose_machine()
         return finish(build, run)
 
@@ -160,6 +165,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--things", type=int, default=THINGS, help="each has five photos")
     things = parser.parse_args().things
+    if os.geteuid() != 0:
+        raise SystemExit("error: the two machines are network namespaces: run it as root")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         photos = write_things(folder / "photos", things, PHOTOS)

@@ -128,13 +128,40 @@ def test_an_answer_carries_its_timings(bundle: Bundle, simulator: Simulator) -> 
 def test_unnamed_pictures_of_a_folder_are_sightings_of_their_own(bundle: Bundle) -> None:
     """One after the other, and each of them is unknown: the answer is about the one shown."""
     recognizer = Recognizer(bundle)
-    recognizer.learn_background(learn=False)
+    recognizer.learn_background(learn=False, is_folder=True)
     drawn = [cv2.resize(draw_thing(number, 0), (320, 320)) for number in (46, 47)]
     pictures = [np.asarray(picture, np.uint8) for picture in drawn]
     shown = [watch(recognizer, [picture] * 8) for picture in (*pictures, *pictures)]
     told = [[seen for seen in answers if seen.decision_changed] for answers in shown]
     assert [len(sightings) for sightings in told] == [1, 1, 1, 1]
     assert {sightings[0].decision for sightings in told} == {Decision(Verdict.UNKNOWN)}
+
+
+def test_an_unnamed_thing_is_another_one_where_it_looks_otherwise(bundle: Bundle) -> None:
+    """What is carried before a camera that moves may be turned, or be exchanged for another."""
+    chessboard = np.full((320, 320, 3), 240, np.uint8)
+    chessboard[np.indices((320, 320)).sum(0) // 40 % 2 == 0] = 30
+    drawn, alike = (
+        np.asarray(cv2.resize(draw_thing(number, 0), (320, 320)), np.uint8) for number in (46, 47)
+    )
+    told = []
+    for other in (chessboard, alike):
+        recognizer = Recognizer(bundle)
+        recognizer.learn_background(learn=False)
+        seen = watch(recognizer, [drawn] * 8 + [other] * 8)
+        assert {sighting.decision.verdict for sighting in seen[-2:]} == {Verdict.UNKNOWN}
+        told.append(sum(sighting.decision_changed for sighting in seen))
+    assert told == [2, 1]
+
+
+def test_a_camera_that_moves_before_one_unnamed_thing_gives_one_sighting(bundle: Bundle) -> None:
+    recognizer = Recognizer(bundle)
+    recognizer.learn_background(learn=False)
+    drawn = np.asarray(cv2.resize(draw_thing(46, 0), (320, 320)), np.uint8)
+    moved = [np.roll(drawn, shift, axis=1) for shift in (0, 12, 24, 36)]
+    seen = watch(recognizer, [picture for picture in moved for _ in range(6)])
+    assert len({observation.scene.visit for observation in seen if observation.scene}) == 4
+    assert sum(observation.decision_changed for observation in seen) == 1
 
 
 def test_another_bundle_is_used_from_the_next_frame(bundle: Bundle, simulator: Simulator) -> None:
