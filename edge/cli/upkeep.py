@@ -61,18 +61,30 @@ def restore(config: Path | None, archive: Path) -> None:
     device = load("device", DeviceSettings, config)
     with services.stopped():
         done = restore_archive(device, config_file(config) or SYSTEM_FILE, archive)
-    if services.present():  # on a new machine those are not enabled yet that setup would enable
-        screen = load("edge", EdgeSettings, config).kiosk and not services.missing_for_screen()
-        services.start(link=has_work(config), screen=screen)
-    click.echo(f"{len(done.files)} files are back")
-    if done.left:
+        # Said before the services start, because without its keys one of them fails to.
+        click.echo(f"{len(done.files)} files are back")
+        if done.left:
+            click.echo(
+                "these are not, because the settings' folder is not visual-search's own: "
+                f"{', '.join(done.left)}"
+            )
+        for key in done.missing:
+            click.echo(f"bring this private key, too, which no backup holds: {key}")
+        click.echo(_after_restoring(config))
+        if services.present():  # on a new machine those are not enabled yet that setup would enable
+            _start(config)
+
+
+def _start(config: Path | None) -> None:
+    """Start what the settings that were put back ask for."""
+    screen = load("edge", EdgeSettings, config).kiosk
+    missing = services.missing_for_screen() if screen else []
+    if missing:
         click.echo(
-            "these are not, because the settings' folder is not visual-search's own: "
-            f"{', '.join(done.left)}"
+            f"the screen stays dark: run 'apt-get install {' '.join(missing)}' and then "
+            f"'systemctl enable --now {services.KIOSK}'"
         )
-    for key in done.missing:
-        click.echo(f"bring this private key, too, which no backup holds: {key}")
-    click.echo(_after_restoring(config))
+    services.start(link=has_work(config), screen=screen and not missing)
 
 
 def _after_restoring(config: Path | None) -> str:

@@ -60,9 +60,13 @@ def start(*, link: bool, screen: bool) -> None:
         link: Whether there is something to fetch or to report; else that service would only fail.
         screen: Whether the device's own screen shows the page.
     """
-    _systemctl("enable", "--now", "visual-search.target", EDGE)
-    for service, wanted in ((LINK, link), (KIOSK, screen)):
-        _systemctl("enable" if wanted else "disable", "--now", service)
+    others = {LINK: link, KIOSK: screen}
+    wanted = ["visual-search.target", EDGE, *(name for name, want in others.items() if want)]
+    _systemctl("enable", *wanted)  # all of them, before one may fail to start
+    for name, want in others.items():
+        if not want:
+            _systemctl("disable", "--now", name)
+    _systemctl("start", *wanted)
     if screen:
         _systemctl("restart", KIOSK)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from catalog.core.errors import ContentError, ShelfError
+from catalog.core.errors import ContentError, ShelfError, SurroundingsError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
 from edge.upkeep.backup import back_up, restore
@@ -112,6 +112,36 @@ def test_what_comes_after_a_restore_is_said(
     done = CliRunner().invoke(command, ["--config", str(file), "restore", str(archive)])
     assert said in done.output
     assert "no setup is needed" in done.output
+
+
+def test_what_is_missing_is_said_also_where_the_services_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    file, asked = tmp_path / "visual-search.toml", tmp_path / "asked"
+    file.write_text(
+        f'[edge]\nkey = "{tmp_path}/gone.key"\ncertificate = "page.pem"\nkiosk = true\n'
+    )
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\ncase "$*" in *" start "*edge*) exit 1;; esac\n'
+    )
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr("edge.setup.services.RUNNING", tmp_path)
+    monkeypatch.setattr("edge.setup.services.UNIT", systemctl)
+    monkeypatch.setattr("edge.setup.services.SCREEN", {"no-such": "no-such-program"})
+    archive = str(tmp_path / "shop.tar.gz")
+    CliRunner().invoke(command, ["--config", str(file), "backup", archive])
+    done = CliRunner().invoke(command, ["--config", str(file), "restore", archive])
+    assert isinstance(done.exception, SurroundingsError)
+    assert (
+        f"bring this private key, too, which no backup holds: [edge] key: {tmp_path}/gone.key"
+        in (done.output)
+    )
+    assert "the screen stays dark: run 'apt-get install no-such'" in done.output
+    assert "next: " in done.output
+    assert asked.read_text().splitlines()[-1] == "--quiet start visual-search.target"
 
 
 def test_a_private_key_that_is_missing_is_named(old: Device, new: Device, tmp_path: Path) -> None:
