@@ -172,13 +172,13 @@ def stick(tmp_path: Path) -> Path:
     return folder
 
 
-def deb(path: Path, needs: str = "", name: str = "") -> None:
+def deb(path: Path, needs: str = "", name: str = "", version: str = "1") -> None:
     """A Debian package without files."""
     control = path.parent / "made" / "DEBIAN" / "control"
     control.parent.mkdir(parents=True)
     control.write_text(
         f"Package: {name or path.name.partition('_')[0]}\n"
-        f"Version: 1\nArchitecture: {ARCHITECTURE}\n"
+        f"Version: {version}\nArchitecture: {ARCHITECTURE}\n"
         f"Maintainer: a <a@localhost>\n{f'Depends: {needs}' if needs else 'Section: admin'}\n"
         "Description: a part\n"
     )
@@ -209,7 +209,7 @@ def test_what_debian_lacks_is_named_before_anything_is_changed(stick: Path) -> N
 
 def test_what_debian_lacks_may_lie_on_the_stick(stick: Path) -> None:
     debian = stick / "debian"
-    deb(debian / f"python9_9.2_{ARCHITECTURE}.deb", "libpython9")
+    deb(debian / f"python9_9.2_{ARCHITECTURE}.deb", "libpython9", version="9.2")
     deb(debian / f"dash_1_{ARCHITECTURE}.deb", name="shell-of-some-kind")
     deb(debian / f"bash_4_{ARCHITECTURE}.deb")
     (debian / "other_1_sparc.deb").touch()
@@ -223,6 +223,26 @@ def test_what_debian_lacks_may_lie_on_the_stick(stick: Path) -> None:
         *(f"{name}_{ARCHITECTURE}.deb" for name in ("dash_1", "libpython9_9.2", "python9_9.2")),
         "next: sudo visual-search setup",
     ]  # fmt: skip
+
+
+def test_what_is_too_old_may_lie_on_the_stick_newer(stick: Path) -> None:
+    debian, package = stick / "debian", f"visual-search_1+deb99_{ARCHITECTURE}.deb"
+    deb(debian / f"bash_6_{ARCHITECTURE}.deb", version="6")
+    (stick / package).unlink()
+    deb(stick / package, "bash (>= 5)")
+    script(
+        stick.parent / "bin" / "dpkg",
+        '#!/bin/sh\n[ "$1" != --install ] || exit 0\nexec /usr/bin/dpkg "$@"\n',
+    )
+    assert install(stick).stdout == "next: sudo visual-search setup\n"  # by dpkg alone: bash stays
+    (stick / package).unlink()
+    deb(stick / package, "bash (>= 6)")
+    done = install(stick)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-3:-1] == [package, f"bash_6_{ARCHITECTURE}.deb"]
+    (stick / package).unlink()
+    deb(stick / package, "bash (>= 7)")
+    assert "this device lacks: bash; nothing" in install(stick).stderr
 
 
 def left_out(site: Path) -> list[str]:
