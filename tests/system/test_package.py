@@ -218,6 +218,7 @@ def test_what_debian_lacks_may_lie_on_the_stick(stick: Path) -> None:
     done = install(stick)
     assert done.returncode == 0, done.stderr
     given = done.stdout.splitlines()
+    assert {"--no-remove", "--allow-downgrades"} < set(given)
     assert given[given.index("--no-install-recommends") + 1 :] == [
         f"visual-search_1+deb99_{ARCHITECTURE}.deb",
         *(f"{name}_{ARCHITECTURE}.deb" for name in ("dash_1", "libpython9_9.2", "python9_9.2")),
