@@ -138,4 +138,5 @@ class Controls:
 
     def _command(self, *words: str) -> list[str]:
         config = ["--config", str(self._config)] if self._config is not None else []
-        return [sys.executable, "-m", "visual_search", *config, *words]
+        # -P: no module may come from the current folder.
+        return [sys.executable, "-P", "-m", "visual_search", *config, *words]
