@@ -88,11 +88,14 @@ def program() -> list[str]:
     """What runs this program as the user of its services, where root runs it."""
     if os.geteuid() == 0 and is_packaged() and LAUNCHER.exists():
         return [str(LAUNCHER)]
-    return [sys.executable, "-m", "visual_search"]
+    # -P: no module may come from the current folder, which is often the stick's.
+    return [sys.executable, "-P", "-m", "visual_search"]
 
 
 @contextmanager
-def bundle_of(place: Path | None, data: Path, settings: str) -> Iterator[Path | None]:
+def bundle_of(
+    place: Path | None, data: Path, settings: str, *, is_read: bool = True
+) -> Iterator[Path | None]:
     """The bundle to begin with, for the time of a `with` block; None for none.
 
     Where photos or a table lie at the place, it is built first, and its progress is shown.
@@ -101,9 +104,10 @@ def bundle_of(place: Path | None, data: Path, settings: str) -> Iterator[Path | 
         place: A bundle, a folder of photos, or a table; None for none.
         data: The data folder.
         settings: The text of a settings file, whose section ``[catalog]`` counts.
+        is_read: Whether somebody reads what is printed.
 
     Raises:
-        ContentError: It could not be built; why is printed.
+        ContentError: It could not be built; why is printed, or said where nobody reads that.
         ShelfError: The data folder cannot be made.
     """
     if place is None or is_bundle(place):
@@ -116,22 +120,38 @@ def bundle_of(place: Path | None, data: Path, settings: str) -> Iterator[Path | 
         raise ShelfError(f"{out.parent}: cannot be made: {error.strerror}") from error
     click.echo(f"building the catalogue on this device from {place}; this may take some minutes")
     try:
-        made = _build(place, out, settings)
+        made = _build(place, out, settings, is_read)
         click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
         yield out
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
 
-def _build(place: Path, out: Path, settings: str) -> dict[str, int]:
+def _build(place: Path, out: Path, settings: str, is_read: bool) -> dict[str, int]:
     """Build a bundle in a process of its own; returns what `catalog build --json` says."""
     catalog = tomlkit.parse(settings).get("catalog", {})
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "visual-search.toml")
         config.write_text(tomlkit.dumps({"catalog": catalog}), encoding="utf-8")
         words = ["--config", config, "catalog", "build", place, "--out", out, "--json"]
-        done = subprocess.run([*program(), *map(str, words)], stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [*program(), *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=None if is_read else subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    if done.stderr:
+        click.echo(done.stderr, err=True, nl=False)
     if done.returncode != 0:
-        raise ContentError(f"{place}: no catalogue could be built of it; the line above says why")
+        why = "; the line above says why" if is_read else f": {_reason(done.stderr)}"
+        raise ContentError(f"{place}: no catalogue could be built of it{why}")
     made: dict[str, int] = json.loads(done.stdout)
     return made
+
+
+def _reason(printed: str) -> str:
+    """The last error of what a program printed, else its last line."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["it does not say why"])[-1]

@@ -169,7 +169,7 @@ class PageSetup:
         try:
             file = config_file(self._config)
             text = file.read_text(encoding="utf-8") if file and file.exists() else ""
-            with bundle_of(catalogue, self._device.folder, text) as bundle:
+            with bundle_of(catalogue, self._device.folder, text, is_read=False) as bundle:
                 if bundle is not None:
                     self._shelf.activate(bundle)
             if root:

@@ -201,7 +201,7 @@ def test_photos_beside_install_are_built_of(fresh: Fresh, monkeypatch: pytest.Mo
         (folder / name).touch()
     asked = fresh.folder / "asked"
     program = fresh.folder / "program"
-    program.write_text(f'#!/bin/sh\necho "$@" > {asked}\nexit 1\n')
+    program.write_text(f'#!/bin/sh\necho "$@" > {asked}\necho "error: x is short" >&2\nexit 1\n')
     program.chmod(0o755)
     monkeypatch.setattr(first_catalogue, "program", lambda: [str(program)])
     photos = str(folder / "photos")
@@ -210,7 +210,7 @@ def test_photos_beside_install_are_built_of(fresh: Fresh, monkeypatch: pytest.Mo
     wanted = {"settings": {"page.name": "Ours"}, "catalogue": photos}
     answer = fresh.client.post(SETUP, json=wanted, headers=headers)
     assert answer.status_code == HTTPStatus.CONFLICT
-    assert "no catalogue could be built" in answer.get_json()["detail"]
+    assert "no catalogue could be built of it: x is short" in answer.get_json()["detail"]
     assert f"catalog build {photos} --out {fresh.folder / 'data'}" in asked.read_text()
     assert fresh.file.read_text() == before
 
