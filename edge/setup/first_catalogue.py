@@ -120,15 +120,15 @@ def bundle_of(
         raise ShelfError(f"{out.parent}: cannot be made: {error.strerror}") from error
     click.echo(f"building the catalogue on this device from {place}; this may take some minutes")
     try:
-        made = _build(place, out, settings, is_read)
+        made = _build(place, out, settings, is_read=is_read)
         click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
         yield out
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
 
-def _build(place: Path, out: Path, settings: str, is_read: bool) -> dict[str, int]:
-    """Build a bundle in a process of its own; returns what `catalog build --json` says."""
+def _build(place: Path, out: Path, settings: str, *, is_read: bool) -> dict[str, int]:
+    """Build a bundle in a process of its own; returns how many items and photos it has."""
     catalog = tomlkit.parse(settings).get("catalog", {})
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "visual-search.toml")
@@ -146,8 +146,13 @@ def _build(place: Path, out: Path, settings: str, is_read: bool) -> dict[str, in
     if done.returncode != 0:
         why = "; the line above says why" if is_read else f": {_reason(done.stderr)}"
         raise ContentError(f"{place}: no catalogue could be built of it{why}")
-    made: dict[str, int] = json.loads(done.stdout)
-    return made
+    try:
+        made = json.loads(done.stdout)
+        return {key: int(made[key]) for key in ("items", "photos")}
+    except (ValueError, LookupError, TypeError) as error:
+        raise ContentError(
+            f"{place}: what built a catalogue of it does not say what is in it"
+        ) from error
 
 
 def _reason(printed: str) -> str:

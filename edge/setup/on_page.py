@@ -174,7 +174,7 @@ class PageSetup:
                     self._shelf.activate(bundle)
             if root:
                 self._keep_root(root)
-        except (VisualSearchError, OSError):
+        except BaseException:
             if changed:
                 with suppress(VisualSearchError):  # somebody changed the file since
                     self.settings.undo()

@@ -213,6 +213,15 @@ def test_photos_beside_install_are_built_of(fresh: Fresh, monkeypatch: pytest.Mo
     assert "no catalogue could be built of it: x is short" in answer.get_json()["detail"]
     assert f"catalog build {photos} --out {fresh.folder / 'data'}" in asked.read_text()
     assert fresh.file.read_text() == before
+    program.write_text("#!/bin/sh\necho '[]'\n")
+    answer = fresh.client.post(SETUP, json=wanted, headers=headers)
+    assert answer.status_code == HTTPStatus.CONFLICT
+    assert "does not say what is in it" in answer.get_json()["detail"]
+    assert fresh.file.read_text() == before
+    monkeypatch.setattr(first_catalogue, "program", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        fresh.setup.set_up({"page.name": "Ours"}, photos, "")
+    assert fresh.file.read_text() == before
 
 
 def test_the_camera_of_the_settings_is_known_by_each_of_its_names(fresh: Fresh) -> None:
