@@ -57,16 +57,11 @@ export class StaffLink {
     throw new Refused(answer.status, detail || say("The device answered {status}.", { status: answer.status }), wait);
   }
 
-  // End the session while the page is left, when nobody waits for an answer.
+  // End the session at once: nobody waits for an answer. Where the device cannot be told, it ends there by itself.
   leave(path) {
     if (!this.entered) return;
     const headers = { "X-Staff-Token": this.#token };
     fetch(path, { method: "DELETE", headers, keepalive: true }).catch(() => {});
-    this.lose();
-  }
-
-  // Forget the session where the device cannot be told; there it ends by itself.
-  lose() {
     this.#token = null;
     this.onLeft();
   }

@@ -17,7 +17,7 @@ const SESSION = "api/staff/session";
 // Without a touch, as long, the area is left: on the device's own screen a visitor may be next.
 const [ENTERED, OUTSIDE] = isOwnScreen ? [5 * 60_000, 60_000] : [30 * 60_000, 0]; // ms
 
-const link = new StaffLink({ onLeft: () => show({ pin_set: true, token: null, encrypted: true }) });
+const link = new StaffLink({ onLeft: () => show({ pin_set: true, token: null, encrypted }) });
 const taught = new TaughtCard(link);
 const address = new OwnAddress();
 const cards = [
@@ -31,6 +31,7 @@ const cards = [
   address,
 ];
 let setsPin = false;
+let encrypted = true;
 let untouched = 0;
 let counting = 0;
 let returns = false; // whether the page is left only for itself in another language
@@ -43,6 +44,7 @@ function complain(error) {
 // Show what the session allows: the way in, or the cards.
 function show(session) {
   const entered = session.token !== null;
+  encrypted = session.encrypted;
   setsPin = !session.pin_set && session.may_set_pin;
   byId("trouble").hidden = true;
   byId("leave").hidden = !entered;
@@ -64,18 +66,13 @@ function stay() {
   if (patience) untouched = setTimeout(leaveAlone, patience);
 }
 
-// Nothing stays on the screen, also where the device does not answer.
-async function signOut() {
-  try {
-    show(await link.session("DELETE", SESSION));
-  } catch (error) {
-    link.lose();
-    complain(error);
-  }
+// Nothing stays on the screen, also while the device does not answer.
+function signOut() {
+  link.leave(SESSION);
 }
 
-async function leaveAlone() {
-  if (link.entered) await signOut();
+function leaveAlone() {
+  signOut();
   if (isOwnScreen) location.assign(byId("brand").firstElementChild.href);
 }
 

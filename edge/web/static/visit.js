@@ -120,6 +120,7 @@ export class Visit {
     clearTimeout(slow);
     if (signal.aborted) return;
     this.#waiting = null;
+    if (!this.#canFind()) return this.back();
     this.#show(result);
   }
 

@@ -122,6 +122,12 @@ def test_what_the_device_says_is_in_the_visitors_language(
         page.keyboard.press("Escape")
         expect(page.locator("#panel")).to_contain_text("Der erste Katalog wird geholt, 50 %.")
         expect(page.locator("#spoken")).to_have_text("Der erste Katalog wird geholt.")
+        page.route("**/api/events*", lambda _: None)  # no state comes before the item's answer
+        page.route("**/api/latest*", lambda _: None)
+        device.waiting = waiting_for(SyncState(), "", "")
+        page.reload(wait_until="domcontentloaded")
+        expect(page.locator(".sentence")).to_contain_text("Im Moment")
+        expect(page.locator("#panel")).not_to_contain_text("visual-search")
 
 
 def test_visitor_chooses_and_the_next_one_does_not_inherit(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
+from catalog.core.state import Fetching, SyncState
 from catalog.recognition.decision import Verdict
+from edge.appliance.waiting import waiting_for
 from edge.web.app import create_app
 from tests.support.browsing import CHROMIUM, KIOSK, SECONDS, visiting
 from tests.support.first_load import STATIC, first_load
@@ -82,6 +85,28 @@ def test_a_script_that_fails_or_hangs_holds_no_other_one_back() -> None:
     for name in late:
         imported = re.findall(r'^(?:import|\} from).*"\./([\w.-]+)";$', scripts[name], re.M)
         assert {*imported} <= loaded.keys(), name
+
+
+def test_states_are_heard_however_fast_they_follow_each_other(
+    browser: Browser, device: StandInDevice
+) -> None:
+    """Each waits for a script that hangs, and the next one comes before it has waited enough."""
+    with serving(device) as address, visiting(browser, address, KIOSK) as page:
+        expect(page.locator("#picture")).to_be_visible()
+        page.clock.install()
+        page.route("**/progress.js*", hang)
+        device.opened = None
+        for percent in range(30):
+            at = datetime.now(UTC)
+            device.waiting = waiting_for(
+                SyncState(fetching=Fetching(bytes=percent, total=100, at=at)), "", "", at
+            )
+            device.go_online()
+            page.wait_for_timeout(100)
+            page.clock.fast_forward(SECONDS)
+            if "Nothing can be found" in page.locator("#panel").inner_text():
+                break
+        assert "Nothing can be found" in page.locator("#panel").inner_text()
 
 
 FORGET = "document.querySelector('#panel > *').setAttribute('data-former', '')"
