@@ -158,19 +158,17 @@ const link = new SharedLink({
   onReach(reached) {
     isReached = reached;
     live.reach(reached);
+    allowSearch();
     byId("banner").hidden = reached;
     picture.stop(); // what it shows is old; the next state starts it at once
-    if (!reached) {
-      heard = ++turns; // a state that still waits for its words is old
-      byId("frame-note").textContent = "";
-      byId("light").classList.remove("on");
-      byId("status-camera").dir = "";
-      byId("status-camera").textContent = say("Not connected");
-      byId("status-when").textContent = "";
-      byId("status-catalogue").textContent = "";
-      named = undefined;
-      if (!visit.hasResult) live.show();
-    }
+    if (reached) return;
+    heard = ++turns; // a state that still waits for its words is old
+    byId("light").classList.remove("on");
+    byId("status-camera").dir = "";
+    byId("status-camera").textContent = say("Not connected");
+    for (const id of ["frame-note", "status-when", "status-catalogue"]) byId(id).textContent = "";
+    named = undefined;
+    if (!visit.hasResult) live.show();
   },
   async onState(arrived) {
     const turn = ++turns;
@@ -183,6 +181,15 @@ const link = new SharedLink({
   },
 });
 
+// Nothing can be searched without the device or its catalogue.
+function allowSearch() {
+  const cannot = ["unreached", "waiting"].includes(live.situation);
+  document.body.classList.toggle("is-away", cannot);
+  byId("words").readOnly = cannot; // keeps the focus
+  byId("words").setAttribute("aria-disabled", cannot);
+  for (const input of ["photo", "taken"]) byId(input).disabled = cannot;
+}
+
 // How far a device without a catalogue is; empty where that does not concern visitors.
 function progressOf(state) {
   return late("progress.js", PATIENCE).then(({ progress }) => progress(state)).catch(() => "");
@@ -194,6 +201,7 @@ function hear(arrived) {
   clockDifference = Date.now() - Date.parse(next.now);
   if (reloadForUpdate(next.page)) return;
   live.update(next);
+  allowSearch();
   showCamera(next.camera);
   showStatus();
   showHint();
@@ -229,7 +237,7 @@ function showLook(sighting) {
 function showHint() {
   const hints = {
     online: say("Show one thing or several, and keep them still for a moment."),
-    offline: say("Check its cable. The picture returns by itself."),
+    offline: say("Please tell the staff. The picture returns by itself."),
   };
   const hint = hints[isReached && !state?.waiting && state?.camera.state];
   byId("hint").textContent = hint ?? "";
@@ -315,7 +323,7 @@ for (const sign of ["pointerdown", "click", "keydown", "input", "wheel"]) {
   document.addEventListener(sign, somebodyIsThere, { passive: true });
 }
 
-// A hidden page closes its streams, because a browser has only six connections to one device.
+// A hidden page closes its streams: a browser has only six connections to one device.
 function followVisibility() {
   if (document.hidden) {
     link.close();

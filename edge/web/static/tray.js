@@ -5,6 +5,7 @@ import { loadStyles, make, text } from "./dom.js";
 import { say } from "./words.js";
 
 const LEAST_LETTER = 14; // CSS pixels
+const ROOM = 0.32; // of the picture's width, that a name has at least
 
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
 export async function list(sighting, view, open, draw) {
@@ -63,18 +64,30 @@ function drawThing(context, box, name, colour) {
   context.strokeStyle = colour;
   context.strokeRect(left, top, across, down);
   // letters as large as others of the page, however small the picture is shown
-  const letter = Math.max(3 * unit, (LEAST_LETTER * width) / context.canvas.clientWidth);
+  const letter = Math.max(2.4 * unit, (LEAST_LETTER * width) / context.canvas.clientWidth);
   context.font = `600 ${letter}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "bottom";
-  const words = shortened(context, name, Math.max(across, 8 * letter));
-  const label = context.measureText(words).width + 0.6 * letter;
+  const lines = inLines(context, name, Math.max(across, ROOM * width));
+  const label = Math.max(...lines.map((line) => context.measureText(line).width)) + 0.6 * letter;
+  const high = (0.2 + 1.2 * lines.length) * letter;
   const middle = Math.min(Math.max(left + across / 2, label / 2), width - label / 2);
-  const bottom = Math.min(top + down + 1.45 * letter, height);
+  const bottom = Math.min(top + down + high + 0.05 * letter, height);
   context.fillStyle = "#fffd";
-  context.fillRect(middle - label / 2, bottom - 1.4 * letter, label, 1.4 * letter);
+  context.fillRect(middle - label / 2, bottom - high, label, high);
   context.fillStyle = "#111";
-  context.fillText(`\u2068${words}\u2069`, middle, bottom - 0.2 * letter); // in the words' own direction
+  lines.reverse().forEach((line, above) => {
+    // in the words' own direction
+    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.2 + 1.2 * above) * letter);
+  });
+}
+
+// A name in one or two lines: the first has as many whole words as there is room for.
+function inLines(context, name, room) {
+  const words = name.split(" ");
+  let first = words.shift();
+  while (words.length && context.measureText(`${first} ${words[0]}`).width <= room) first += ` ${words.shift()}`;
+  return [first, words.join(" ")].filter(Boolean).map((line) => shortened(context, line, room));
 }
 
 function shortened(context, name, room) {

@@ -259,7 +259,7 @@ def test_device_that_stands_still_is_noticed(browser: Browser, most_streams: int
 def test_lost_catalogue_takes_its_answers_along(
     browser: Browser, device: StandInDevice, most_streams: int
 ) -> None:
-    """What was seen with it is not shown any more."""
+    """What was seen with it is not shown any more, and nothing can be searched without it."""
     with (
         serving(device, most_streams=most_streams) as address,
         visiting(browser, address, server_may_be_away=True) as page,
@@ -271,6 +271,11 @@ def test_lost_catalogue_takes_its_answers_along(
             "Nothing can be found at the moment", timeout=within(3)
         )
         expect(page.locator("#status-when")).to_be_empty()
+        expect(page.locator("#words")).not_to_be_editable()
+        expect(page.locator("#photo")).to_be_disabled()
+        device.opened = StandInCatalogue()
+        expect(page.locator("#words")).to_be_editable(timeout=within(3))
+        expect(page.locator("#photo")).to_be_enabled()
 
 
 def test_live_picture_at_once(browser: Browser, device: StandInDevice) -> None:
