@@ -47,7 +47,7 @@ const live = new LiveAnswer({
   },
 });
 
-// Only the device's own screen says where phones find it, is left alone, and is dimmed at night.
+// Only the device's own screen says where phones find it, and is dimmed at night.
 let address = null;
 let attract = null;
 let dimmer = null;
