@@ -185,7 +185,7 @@ const link = new SharedLink({
 function allowSearch() {
   const cannot = ["unreached", "waiting"].includes(live.situation);
   document.body.classList.toggle("is-away", cannot);
-  byId("words").readOnly = cannot; // keeps the focus
+  byId("words").readOnly = cannot;
   byId("words").setAttribute("aria-disabled", cannot);
   for (const input of ["photo", "taken"]) byId(input).disabled = cannot;
 }
