@@ -11,7 +11,7 @@ from urllib.parse import quote
 import click
 from rich.console import Console
 
-from catalog.cli.evaluate import expectation
+from catalog.cli.expected import advice, expectation
 from catalog.core.errors import ContentError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, print_json, progress_bars
@@ -111,6 +111,8 @@ def assemble(
             click.echo(
                 f"to expect of 100 looks at its own things: {expectation(report.calibration)}"
             )
+            if todo := advice(report.calibration, report.path):
+                click.echo(todo)
     click.echo(f"next: visual-search catalog activate {reports[0].path}")
 
 

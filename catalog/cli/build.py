@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from rich.console import Console
 
-from catalog.cli.evaluate import expectation
+from catalog.cli.expected import advice, expectation
 from catalog.cli.network_options import model_options, open_model
 from catalog.cli.preview import print_preview
 from catalog.cli.sources import items_option, print_left_out, print_source
@@ -258,7 +258,9 @@ def _print_build(report: BuildReport) -> None:
     if report.read:
         click.echo(f"what is printed on the photos of {report.read} items was read")
     click.echo(f"to expect of 100 looks at its own things: {expectation(report.calibration)}")
-    if report.photos < 2 * report.items:
+    if todo := advice(report.calibration, report.path):
+        click.echo(todo)
+    elif report.photos < 2 * report.items:
         click.echo(
             "most items have a single photo, so it is open how other pictures of them will look; "
             "more photos make that surer, and more of them found"

@@ -17,7 +17,8 @@ from catalog.cli.build import build
 from catalog.cli.cache import cache
 from catalog.cli.compare import compare
 from catalog.cli.embed import embed
-from catalog.cli.evaluate import confusions, evaluate, expectation, in_words
+from catalog.cli.evaluate import confusions, evaluate
+from catalog.cli.expected import advice, expectation, in_words
 from catalog.cli.export import export
 from catalog.cli.foreign_share import foreign_share_option
 from catalog.cli.model import model
@@ -310,6 +311,7 @@ def inspect(bundle: Path, *, as_json: bool) -> None:
         "for all that would be named together",
         "one of these": f"where the first has less than {calibration.ambiguity_ratio:.0%} of that",
         "of 100 own": expectation(calibration),
+        **({"to do": todo} if (todo := advice(calibration, bundle)) else {}),
         "of 100 alike": in_words(calibration.expected_held_out) + "; unknown is right here"
         if calibration.expected_held_out
         else "too few items to tell",

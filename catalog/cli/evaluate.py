@@ -226,22 +226,3 @@ def confusions(
     Console().print(table)
     if out is not None:
         click.echo(f"with pictures: {out}")
-
-
-def expectation(calibration: Calibration) -> str:
-    """Return what to expect of 100 looks at own things, and how far off that may be."""
-    expected = calibration.expected_in_catalogue
-    low, high = (
-        100 * min(max(expected.right + by, 0), 1)
-        for by in (-calibration.uncertainty, calibration.uncertainty)
-    )
-    return f"{in_words(expected)}; nine times of ten it is {low:.0f} to {high:.0f} right"
-
-
-def in_words(shares: OutcomeShares) -> str:
-    """Return the end of a sentence that begins with "of 100"."""
-    return (
-        f"{100 * shares.right:.0f} right, {100 * shares.one_of:.0f} one of these, "
-        f"{100 * shares.perhaps:.0f} among the guesses, {100 * shares.unknown:.0f} unknown, "
-        f"{100 * shares.wrong:.0f} wrong"
-    )
