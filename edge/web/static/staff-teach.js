@@ -2,6 +2,7 @@
 
 import { byId, make, wait } from "./dom.js";
 import { LivePicture } from "./picture.js";
+import { lookAgain } from "./staff-again.js";
 import { itemOffer } from "./staff-buttons.js";
 import { say } from "./words.js";
 
@@ -201,10 +202,13 @@ export class TeachCard {
     try {
       const { item } = await this.#link.ask("POST", "api/staff/taught", wish);
       this.#close();
-      byId("teach-done").textContent = say("Saved. The device knows “{title}” now: show it once more to see.", { title: item.title });
+      const saved = say("Saved. The device knows “{title}” now: show it once more to see.", { title: item.title });
+      byId("teach-done").textContent = saved;
       byId("teach-done").hidden = false;
       byId("teach-done").focus(); // it lies above what was scrolled to
       this.onSaved();
+      const run = this.#run;
+      lookAgain(this.#link, item.sku, () => run === this.#run, (words) => void (byId("teach-done").textContent = `${saved} ${words}`));
     } catch (error) {
       this.#complain(error);
     } finally {

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from edge.web.staff.pin import HASH_FILE
+from tests.edge.appliance.test_appliance import until
 from tests.support.accessibility import violations
 from tests.support.browsing import press_on, tab_to, within
 from tests.support.lessons import NEW
@@ -100,6 +101,10 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     saved = page.locator("#taught-items li")
     expect(saved.get_by_role("heading", name="Blots & <b>dots</b>")).to_be_visible()
     expect(page.get_by_text("Saved. The device knows")).to_be_focused()
+    device.hand.show(1)
+    until(lambda: device.ask("GET", "/api/latest")["sighting"]["matches"][0]["sku"] == "thing-01")
+    device.hand.show(NEW)
+    expect(page.locator("#teach-done")).to_contain_text(re.compile("Seen again: recognised.$"))
     assert violations(page) == []
     assert faults(page) == []
     remove = saved.get_by_role("button")
