@@ -30,7 +30,7 @@ from edge.setup.first_catalogue import (
 from edge.web.languages import LANGUAGES
 from edge.web.own_address import code_for_terminal
 from edge.web.page_settings import PageSettings
-from edge.web.staff.pin import new_pin
+from edge.web.staff.pin import StaffPin, new_pin
 from sync.cli.device import has_work
 from sync.settings import ProvisioningSettings
 
@@ -81,7 +81,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
         file = file / NAME if file.is_dir() else file
         answers, folder = read_answers(file, target.parent), file.parent
     else:
-        text, folder = _ask()
+        text, folder = _ask(keeps_pin=_has_pin(config))
         answers = answers_of(text, folder / NAME, target.parent)
     _check_catalogue(answers, folder / NAME)
     managed, missing = services.present(), services.missing_for_screen()
@@ -120,7 +120,15 @@ def _seal(config: Path | None) -> None:
     click.echo("next: shut this device down and clone its disk; each clone makes its own identity")
 
 
-def _ask() -> tuple[str, Path]:
+def _has_pin(config: Path | None) -> bool:
+    """Whether the device has a PIN that can stay."""
+    try:
+        return bool(StaffPin(load("device", DeviceSettings, config).state).mark)
+    except VisualSearchError:
+        return False
+
+
+def _ask(*, keeps_pin: bool) -> tuple[str, Path]:
     """Ask for everything; the text of a file to set up from, and the folder of its catalogue."""
     document = tomlkit.document()
     setup, edge, page = tomlkit.table(), tomlkit.table(), tomlkit.table()
@@ -134,8 +142,10 @@ def _ask() -> tuple[str, Path]:
     language = click.prompt("The page's language", "browser", type=click.Choice(languages))
     page["language"] = "" if language == "browser" else language
     setup["screen"] = click.confirm("Show the page on this device's own screen?")
-    pin = click.prompt("The staff's PIN; empty for one that is made up", "", show_default=False)
-    setup["pin"] = pin or new_pin()
+    empty = "empty keeps the one that is set" if keeps_pin else "empty for one that is made up"
+    pin = click.prompt(f"The staff's PIN; {empty}", "", show_default=False)
+    made_up = "" if pin or keeps_pin else new_pin()
+    setup["pin"] = pin or made_up
     folder = Path.cwd()
     found = beside_install({Path.cwd(), *install_folders()})
     click.echo(
@@ -163,8 +173,8 @@ def _ask() -> tuple[str, Path]:
         tables |= _claim(folder)
     for name, table in tables.items():
         document[name] = table
-    if not pin:
-        click.echo(f"the staff's PIN is {setup['pin']}; it is shown only here")
+    if made_up:
+        click.echo(f"the staff's PIN is {made_up}; it is shown only here")
     return tomlkit.dumps(document), folder
 
 

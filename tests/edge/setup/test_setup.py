@@ -342,6 +342,10 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = re.search(r"the staff's PIN is (\d{6})", done.output)
     assert told is not None
     StaffPin(device / "data" / "state").check(told[1], here=True)
+    again = run(answers="".join(f"{reply}\n" for reply in replies))
+    assert again.exit_code == 0, again.output
+    assert "empty keeps the one that is set" in again.output
+    StaffPin(device / "data" / "state").check(told[1], here=True)
 
 
 def test_where_only_the_device_opens_its_page_the_label_has_no_code(
