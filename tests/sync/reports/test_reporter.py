@@ -163,7 +163,7 @@ def test_without_a_network_nothing_is_lost(pipeline: Pipeline) -> None:
     """A broker that is away is the error; when it is back, every event arrives."""
     pipeline.broker.stop()
     pipeline.put(20)
-    drained = pipeline.reporter().drain(1.0)
+    drained = pipeline.reporter().drain(1.5)
     assert (drained.acknowledged, drained.left) == (0, 20)
     assert "nothing listens" in drained.error
     with pipeline.reporting():
