@@ -108,4 +108,4 @@ class DeliveryRecord:
 
     def flush(self, *, now: bool = True) -> None:
         """Let who follows the journal read it, at once or soon."""
-        self._journal.flush(now=now and self._journal.is_followed())
+        self._journal.flush_for_followers(now=now)

@@ -58,12 +58,17 @@ class Journal:
         except OSError:
             self.close()
 
-    def flush(self, *, now: bool = True) -> None:
-        """Let others read what was noted: at once, or soon; where nobody follows, in a minute."""
+    def flush_for_followers(self, *, now: bool) -> None:
+        """Let who follows read what was noted, at once or soon; where nobody does, in a minute."""
+        pause_s = QUIET_S
+        if _is_followed(self._file.parent):
+            pause_s = 0.0 if now else POLL_S
+        if time.monotonic() >= self._flushed_at + pause_s:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let others read what was noted."""
         if self._stream is None:
-            return
-        pause_s = POLL_S if self.is_followed() else QUIET_S
-        if not now and time.monotonic() < self._flushed_at + pause_s:
             return
         self._flushed_at = time.monotonic()
         try:
@@ -73,10 +78,6 @@ class Journal:
                 os.replace(self._file, older_file(self._file))
         except OSError:
             self.close()
-
-    def is_followed(self) -> bool:
-        """Whether somebody follows the file now."""
-        return _is_followed(self._file.parent)
 
     def close(self) -> None:
         """Write what is still in memory, and close the file."""

@@ -23,7 +23,7 @@ def test_a_line_is_written_in_a_minute_and_soon_for_whoever_follows(
     def lines_after(seconds: float) -> int:
         now[0] += seconds
         journal.note("sent", detail="topic")
-        journal.flush(now=False)
+        journal.flush_for_followers(now=False)
         return len(file.read_text().splitlines())
 
     assert lines_after(0) == 1
