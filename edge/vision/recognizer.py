@@ -1,9 +1,7 @@
 """From frame to decision: find the thing, embed it, search the catalogue, and decide.
 
 The vectors of several crops are averaged. Local features are read once, when the thing is at rest
-and in focus, from the sharpest crop. Codes are read once, in the frame after the first answer, so
-that it does not wait for them. If no code names an item, the words on the thing are read on another
-thread. Both together may refine the answer once.
+and in focus, from the sharpest crop. Codes and words may refine the answer once.
 
 The thing that leads is answered first. Then the others that rest beside it are, one a frame.
 """
@@ -11,9 +9,8 @@ The thing that leads is answered first. Then the others that rest beside it are,
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +24,8 @@ from catalog.recognition.foreign_share import Evidence, evidence
 from edge.errors import NoCatalogueError
 from edge.sighting import Crop, Frame, Image, Timings
 from edge.vision.changing_scene import ChangingScene
+from edge.vision.exchange import look_different
 from edge.vision.fixed_scene import FixedScene
-from edge.vision.images import sharpness
 from edge.vision.looks import Looks
 from edge.vision.picture_search import (
     CANDIDATES,
@@ -39,30 +36,16 @@ from edge.vision.picture_search import (
     read_thing,
     search_picture,
 )
+from edge.vision.refinement import Refinement, wants_words
 from edge.vision.scene import Activity, Scene, SceneState, SceneThing
-from edge.vision.text_reading import NO_READING, TextReading, WordReading
+from edge.vision.text_reading import NO_READING, TextReading
 from edge.vision.thing_search import search_thing
+from edge.vision.things_at_rest import Known, ThingsAtRest
 from edge.vision.verdict import NOTHING, Decision, decide
 
 ACTIVE_INTERVAL_S = 0.1  # between two analysed frames while something goes on
 LEAST_INTERVAL_S = 0.02  # between two analysed frames
-DIFFERENT_LOOKS = 0.5  # cosine of their vectors; it is less for 96 % of pairs of groceries
 ABSENT_S = 1.0  # without a thing before a scene that is not empty: the verdict ends
-
-
-@dataclass(frozen=True)
-class Known:
-    """What was answered about one look of a thing that still lies there.
-
-    Attributes:
-        observation: The newest answer.
-        reading: What its codes say.
-        is_final: Whether nothing more is looked for.
-    """
-
-    observation: Observation
-    reading: CodeReading
-    is_final: bool
 
 
 class Recognizer:
@@ -96,14 +79,11 @@ class Recognizer:
         self._decided_visit = -1  # the scene's visit that the decision is about
         self._decided_features: NDArray[np.float32] | None = None  # of that thing
         self._reading = CodeReading()  # that the decision takes into account
-        self._answer: Observation | None = None  # to this rest, as long as it may be refined
-        self._codes = CodeReading()  # of this rest, until the words have been read
-        self._words: Future[WordReading] | None = None
+        self._refinement: Refinement | None = None  # of the answer to this rest
         self._thing_seen_at = 0.0  # by the scene's clock
         self._decided_change = -1  # the scene's change that was decided about
         self._shown_change = -1  # the one that the newest decision was about
-        self._looks: dict[int, Looks] = {}  # of the things that are not answered, by change
-        self._known: dict[int, Known] = {}  # of the things that are, by change
+        self._things = ThingsAtRest()
 
     @property
     def bundle(self) -> Bundle:
@@ -176,16 +156,17 @@ class Recognizer:
             self._forget_things()
             self._text.warm_up()
             return self._conclude(NOTHING, CodeReading(), scene, _timed(frame, start))
-        self._forget_gone(scene)
+        if scene.thing_box is not None or not self._scene.has_background:
+            self._things.forget_gone(scene)  # the decision stays: an arm may have come for a moment
         unchanged = scene.activity is Activity.REST and scene.change == self._decided_change
         if unchanged or (scene.thing_box is None and self._scene.has_background):
             return self._look_on(frame, scene, _timed(frame, start), unchanged=unchanged)
-        known = self._known.get(scene.change)
+        known = self._things.known(scene.change)
         if known is not None and scene.activity is Activity.REST:
             return self._recall(known, scene, _timed(frame, start))
-        looks = self._looks.setdefault(scene.change, Looks())
+        looks = self._things.looks(scene.change)
         crop = looks.add(self.bundle, frame.image, scene.box, scene.alpha)
-        self._look_at(self._waiting(scene), frame)
+        self._things.look_at(self._things.waiting(scene), self.bundle, frame)
         timings = _timed(frame, start)
         if scene.activity is not Activity.REST or not looks.in_focus:
             self.active = True
@@ -226,25 +207,19 @@ class Recognizer:
         observation = self._unchanged(scene, timings, thing_unchanged=unchanged)
         if not unchanged:
             return observation
-        if self._answer is not None:
-            observation = self._refine(self._answer, frame, scene, timings)
-            if self._words is None:
-                self.active |= bool(self._waiting(scene))
+        waiting = self._things.waiting(scene)
+        if self._refinement is not None:
+            observation = self._refine(self._refinement, frame, scene, timings)
+            if self._refinement is None or not self._refinement.reads_words:
+                self.active |= bool(waiting)
                 return observation  # else another thread reads, and there is time
-        waiting = self._waiting(scene)
         self.active |= bool(waiting)
-        self._look_at(waiting, frame)
-        in_focus = (other for other in waiting if self._looks[other.change].in_focus)
+        self._things.look_at(waiting, self.bundle, frame)
+        in_focus = (other for other in waiting if self._things.looks(other.change).in_focus)
         other = next(in_focus, None)
         if other is None:
             return observation
         return replace(observation, beside=self._answer_beside(other, scene))
-
-    def _look_at(self, things: Iterable[SceneThing], frame: Frame) -> None:
-        """Add this frame to the looks of things that wait for their answer."""
-        for thing in things:
-            looks = self._looks.setdefault(thing.change, Looks())
-            looks.add(self.bundle, frame.image, thing.box, thing.alpha)
 
     def _recall(self, known: Known, scene: SceneState, timings: Timings) -> Observation:
         """Answer again about a thing that leads now and was answered before."""
@@ -252,13 +227,13 @@ class Recognizer:
         self._decided_visit, self._decided_features = scene.visit, known.observation.features
         self._decision, self._reading = known.observation.decision, known.reading
         observation = replace(known.observation, earlier=Timings(), timings=timings, scene=scene)
-        self._answer, self._words = None if known.is_final else observation, None
+        self._refinement = None if known.is_final else self._new_refinement(observation)
         self.active = True
         return replace(observation, decision_changed=True, recalled=True, features=None)
 
     def _answer_beside(self, other: SceneThing, scene: SceneState) -> Beside:
         """Answer about a thing that does not lead; the words on it are read when it does."""
-        looks = self._looks.pop(other.change)
+        looks = self._things.take_looks(other.change)
         found = search_thing(
             self.bundle, looks, exact=self._exact, foreign_share=self.foreign_share
         )
@@ -279,8 +254,8 @@ class Recognizer:
             evidence=None if codes.match else self._evidence(found.matches, decision),
             features=found.features,
         )
-        is_final = codes.match is not None or not self._wants_text(decision)
-        self._known[other.change] = Known(answer, codes, is_final)
+        is_final = codes.match is not None or not wants_words(self._text, self.bundle, decision)
+        self._things.remember(other.change, Known(answer, codes, is_final))
         return Beside(other, answer)
 
     def _recognize(
@@ -296,7 +271,9 @@ class Recognizer:
         reading = self._reading if same_visit else CodeReading()
         if same_visit and (reading.match or decision.strength < self._decision.strength):
             decision = self._decision  # it was only turned, or lit in another way
-        exchanged = not same_visit and self._is_exchanged(found.features)
+        exchanged = not same_visit and (
+            self._is_folder or look_different(self._decided_features, found.features)
+        )
         self._decided_visit, self._decided_features = scene.visit, found.features
         observation = replace(
             self._conclude(decision, reading, scene, timings + found.timings, exchanged=exchanged),
@@ -305,11 +282,11 @@ class Recognizer:
             features=found.features,
             evidence=self._evidence(found.matches, self._decision),
         )
-        self._answer, self._words = None, None
-        if self.bundle.may_have_codes or self._wants_text(decision):
-            self._answer, self.active = observation, True
+        self._refinement = None
+        if self.bundle.may_have_codes or wants_words(self._text, self.bundle, decision):
+            self._refinement, self.active = self._new_refinement(observation), True
         self._remember(observation, scene)
-        self.active |= bool(self._waiting(scene))
+        self.active |= bool(self._things.waiting(scene))
         return observation
 
     def _evidence(self, found: Sequence[Match], decision: Decision) -> Evidence:
@@ -323,46 +300,23 @@ class Recognizer:
 
     def _remember(self, observation: Observation, scene: SceneState) -> None:
         """Keep the answer about the thing that leads, as long as it lies there."""
-        self._known[scene.change] = Known(observation, self._reading, self._answer is None)
-        if self._answer is None:
-            self._looks.pop(scene.change, None)
+        is_final = self._refinement is None
+        self._things.remember(scene.change, Known(observation, self._reading, is_final))
+
+    def _new_refinement(self, answer: Observation) -> Refinement:
+        return Refinement(answer, self._text, self.foreign_share)
 
     def _refine(
-        self, answer: Observation, frame: Frame, scene: SceneState, timings: Timings
+        self, refinement: Refinement, frame: Frame, scene: SceneState, timings: Timings
     ) -> Observation:
-        """Read the codes on a thing at rest, else its words; then refine the first answer once."""
+        """Read on, what is written on the thing that leads; once all is read, answer again."""
         self.active = True
-        if self._words is None:
-            start = time.perf_counter()
-            images = self._looks.setdefault(scene.change, Looks()).images
-            images.append(scene.box.cut(frame.image))
-            codes = read_thing(self.bundle, images)
-            if self.bundle.may_have_codes:
-                timings = replace(timings, code=elapsed_ms(start))
-            if codes.match is None and self._wants_text(self._decision):
-                self._codes = codes
-                sharpest = max(images, key=sharpness)
-                share = self.foreign_share
-                self._words = self._text.start(self.bundle, answer.found, sharpest, share)
-                self._answer = replace(answer, timings=answer.timings + timings)
-                return self._unchanged(scene, timings)
-            return self._conclude_refined(answer, codes, scene, timings)
-        if not self._words.done():
+        looks = self._things.looks(scene.change)
+        refined, timings = refinement.step(looks, frame.image, scene.box, self._decision, timings)
+        if refined is None:
             return self._unchanged(scene, timings)
-        words = self._words.result()
-        timings = replace(timings, text=words.ms)
-        return self._conclude_refined(answer, self._codes, scene, timings, words)
-
-    def _conclude_refined(
-        self,
-        answer: Observation,
-        codes: CodeReading,
-        scene: SceneState,
-        timings: Timings,
-        words: WordReading | None = None,
-    ) -> Observation:
-        """Refine the first answer by a code, or by words, and look for nothing more."""
-        self._answer, self._words, self.active = None, None, False
+        self._refinement, self.active = None, False
+        answer, codes, words = refinement.answer, refined.codes, refined.words
         if codes.match is None and (self._reading.match is not None or not codes.unknown_gtin):
             codes = self._reading  # of another side of this thing
         decision, found = self._decision, answer.found
@@ -373,12 +327,11 @@ class Recognizer:
             decision = decide(found, self.bundle.manifest.calibration, self._decision)
         observation = self._conclude(decision, codes, scene, timings)
         lines = words.lines if words is not None else ()
-        refined = replace(
+        after = replace(
             observation, earlier=answer.timings, crop=answer.crop, found=found, lines=lines
         )
-        kept = replace(refined, evidence=answer.evidence, features=answer.features)
-        self._remember(kept, scene)
-        return refined if refined.decision_changed else replace(observation, thing_unchanged=True)
+        self._remember(replace(after, evidence=answer.evidence, features=answer.features), scene)
+        return after if after.decision_changed else replace(observation, thing_unchanged=True)
 
     def _unchanged(
         self, scene: SceneState, timings: Timings, *, thing_unchanged: bool = True
@@ -391,10 +344,6 @@ class Recognizer:
             thing_unchanged=thing_unchanged,
             scene=scene,
         )
-
-    def _wants_text(self, decision: Decision) -> bool:
-        some_without_photo = self.bundle.items.some_without_photo
-        return self._text.wanted(decision, some_without_photo=some_without_photo)
 
     def _conclude(
         self,
@@ -430,37 +379,10 @@ class Recognizer:
         """Whether the thing that was shown last lies there still, and another one leads."""
         return any(other.change == self._shown_change for other in scene.others)
 
-    def _is_exchanged(self, features: NDArray[np.float32]) -> bool:
-        """Whether the thing of a new visit looks like another one than that of the last."""
-        before = self._decided_features
-        if before is None or self._is_folder or before.shape != features.shape:
-            return True
-        cosine = before @ features / (np.linalg.norm(before) * np.linalg.norm(features))
-        return bool(cosine < DIFFERENT_LOOKS)
-
-    def _waiting(self, scene: SceneState) -> list[SceneThing]:
-        """The things beside the one that leads that can be answered, and are not yet."""
-        clear = (other for other in scene.others if other.is_clear)
-        return [other for other in clear if other.change not in self._known]
-
     def _forget_things(self) -> None:
-        self._looks.clear()
-        self._known.clear()
-        self._answer, self._words = None, None
+        self._things.forget()
+        self._refinement = None
         self._decided_change = self._shown_change = -1
-
-    def _forget_gone(self, scene: SceneState) -> None:
-        """Forget the looks of things that are gone, or that look otherwise now.
-
-        The decision stays: what came may be only an arm that goes away again.
-        """
-        if scene.thing_box is None and self._scene.has_background:
-            return
-        here = {scene.change, *(other.change for other in scene.others)}
-        for change in [change for change in self._looks if change not in here]:
-            del self._looks[change]
-        for change in [change for change in self._known if change not in here]:
-            del self._known[change]
 
 
 def _timed(frame: Frame, start: float) -> Timings:
