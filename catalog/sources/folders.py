@@ -12,6 +12,7 @@ from catalog.bundles.items import Item
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo_name
 from catalog.core.terminal import names
+from catalog.sources.json_mistakes import what_is_wrong
 from catalog.sources.layout import ItemFolder, find_items
 from catalog.sources.source import (
     DEFAULT_READING,
@@ -21,6 +22,8 @@ from catalog.sources.source import (
     as_title,
     source_item,
 )
+from catalog.sources.tables.likely_mistakes import keys_meant, without_currency
+from catalog.sources.tree import ITEM_FILE
 from catalog.sources.walk import walk
 
 Parts = tuple[str, ...]  # names of folders from the root to an item
@@ -34,7 +37,8 @@ def read_folder(folder: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     """
     tree, passed_over = walk(folder)
     layout = find_items(tree, folder, options.items)
-    items = {each.folder.parts: _source_item(each) for each in layout.items}
+    keys: dict[str, list[str]] = {}  # of each item.json
+    items = {each.folder.parts: _source_item(each, keys) for each in layout.items}
     for picture in tree.pictures:  # bolt.jpg beside bolt.png, or beside a folder bolt
         name = picture.stem if is_photo_name(picture.name) else picture.name
         name = unicodedata.normalize("NFC", name)
@@ -44,11 +48,16 @@ def read_folder(folder: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     if not any(source.photos for source in found):
         found = []
     notes = (*layout.notes, *renamed, *passed_over.notes())
-    return Source(found, tuple(passed_over.left_out), notes)
+    bare = without_currency(found)
+    warnings = (*keys_meant(keys), *([f"{ITEM_FILE}: {bare}"] if bare else []))
+    return Source(found, tuple(passed_over.left_out), notes, warnings)
 
 
-def _source_item(found: ItemFolder) -> SourceItem:
-    """Return the item of a folder: its name is the sku, ``item.json`` in it holds the rest."""
+def _source_item(found: ItemFolder, keys: dict[str, list[str]]) -> SourceItem:
+    """Return the item of a folder: its name is the sku, ``item.json`` in it holds the rest.
+
+    The keys in that file are added to `keys`, by the file.
+    """
     name, photos = found.folder.name, tuple(map(str, found.pictures))
     fields: dict[str, object] = {"title": as_title(name)}
     if found.category:
@@ -60,12 +69,14 @@ def _source_item(found: ItemFolder) -> SourceItem:
         more = json.loads(file.read_text(encoding="utf-8-sig"))
         json.dumps(more, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
     except (ValueError, OSError, RecursionError) as error:
-        raise ContentError(f"{file}: not a JSON object in UTF-8: {error}") from error
+        reason = what_is_wrong(error)
+        raise ContentError(f"{file}: not a JSON object that can be read: {reason}") from error
     if not isinstance(more, dict):
         raise ContentError(
             f"{file}: not a JSON object, but {_kind(more)}; wanted is "
             f'{{"title": {json.dumps(as_title(name), ensure_ascii=False)}}}, or more fields'
         )
+    keys[str(file)] = list(more)
     return source_item(fields | more | {"sku": _sku(name)}, photos)
 
 

@@ -94,6 +94,11 @@ def _known() -> dict[str, tuple[str, int]]:
     }
 
 
+def names_of(field: str) -> list[str]:
+    """Return the names that mean a field, as they are compared."""
+    return [plain(name) for name in _NAMES[field].split("|")]
+
+
 def field_of(name: str) -> tuple[str, int] | None:
     """Return the field that a column's name means, and how far from the best name it is.
 

@@ -9,7 +9,7 @@ from catalog.bundles.item_codes import holds_codes
 from catalog.core.errors import TableError
 from catalog.sources.rows import Table
 from catalog.sources.sample_files import is_title_line, metadata, title_lines
-from catalog.sources.source import FIELDS, ColumnMap, Remarks, Source
+from catalog.sources.source import FIELDS, ColumnMap, Remarks, Source, SourceItem
 from catalog.sources.tables.columns import Columns, take
 from catalog.sources.tables.counts import find_counts
 from catalog.sources.tables.csv_rows import read_csv
@@ -20,6 +20,7 @@ from catalog.sources.tables.feed import read_feed
 from catalog.sources.tables.header import place_among
 from catalog.sources.tables.items import merge
 from catalog.sources.tables.json_rows import read_json_lines, read_json_list
+from catalog.sources.tables.likely_mistakes import columns_meant, without_currency
 from catalog.sources.tables.products import put_together
 from catalog.sources.tables.ruined_numbers import watch
 from catalog.sources.tables.workbook import is_workbook, read_workbook
@@ -53,7 +54,16 @@ def read_table(path: Path, chosen: ColumnMap) -> Source:
     items = merge(entries, remarks)
     if not items:
         raise TableError(_nothing(table, remarks))
+    _doubt(columns, items, remarks, is_export=export is not None)
     return Source(items, tuple(remarks.left_out), tuple(remarks.notes), tuple(remarks.warnings))
+
+
+def _doubt(columns: Columns, items: list[SourceItem], remarks: Remarks, *, is_export: bool) -> None:
+    """Say what its owner most likely meant otherwise. Exports have no currency by themselves."""
+    for sentence in columns_meant(columns.others, columns.fields):
+        remarks.warn(sentence)
+    if sentence := without_currency(items):
+        (remarks.note if is_export else remarks.warn)(sentence)
 
 
 def _open(path: Path, chosen: ColumnMap, remarks: Remarks) -> Table:

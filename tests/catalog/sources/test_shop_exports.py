@@ -68,6 +68,8 @@ def test_a_shopify_product_is_an_item_with_the_photos_of_its_rows(tmp_path: Path
         "items.csv: sku from 'Variant SKU', else 'Handle', title from 'Title', price from "
         "'Variant Price', photos from 'Image Src' and 'Variant Image'; the other 6 columns become "
         "attributes",
+        "items.csv: 2 prices are bare numbers, and visitors see them without a currency (T-1: "
+        "12.50, kanne: 30); write it with each, as in € 6.90",
     )
 
 
@@ -109,7 +111,7 @@ def test_variants_with_photos_of_their_own_are_items(tmp_path: Path) -> None:
     assert (red.title, blue.title, blue.price) == ("Cup, Red", "Cup, Blue", "8")
     assert red.attributes["variant sku"] == "C-1, C-3"
     assert blue.attributes["body (html)"] == "nice"
-    assert "products: 1; photos of no variant, which were not used: 1" in source.notes[-1]
+    assert "products: 1; photos of no variant, which were not used: 1" in source.notes[-2]
 
 
 def test_a_woocommerce_product_is_an_item_with_the_addresses_of_its_cell(tmp_path: Path) -> None:

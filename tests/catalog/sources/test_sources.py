@@ -69,6 +69,48 @@ def test_a_wrong_item_json_is_refused_by_its_path(tmp_path: Path, content: bytes
         read_source(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{\n "title": "Cup"\n "price": 1}', 'line 2: a comma is missing behind "title": "Cup"'),
+        ('{\n "title": "Cup",\n}', "line 2: the comma before } is one too many"),
+        ('{"a": "b",, "c": 1}', "line 1: a comma is one too many"),
+        ('{\n "title": “Cup”\n}', "line 2: “ is no quotation mark of JSON; text stands in"),
+        ("{'title': 1}", "line 1: ' is no quotation mark of JSON"),
+        ('{title: "Cup"}', "line 1: the name of a field stands in straight quotation marks"),
+        ('{"price": € 6.90}', "line 1: text stands in straight quotation marks"),
+        ('{"price": 6,90}', "line 1: a number with a comma is a text"),
+        ('{"price": 6 €}', "line 1: a comma is missing, or text stands in straight"),
+        ('{"title": "6" nail"}', "line 1: a quotation mark is missing, or stands within a text"),
+        ('{"title" "Cup"}', 'line 1: a colon is missing behind {"title"'),
+        ('{\n"the price of it in the shop": }', "line 2: a value is missing behind ... of it in "),
+        ('{"title": "Cup\n", "a": 1}', "line 1: a closing quotation mark is missing"),
+        ('{"title": "C:\\x"}', r"line 1: a backslash stands alone; write two, \\"),
+        ('{"a": 1} {"b": 2}', "line 1: something stands behind the end of the object"),
+        ('{"a": 1,\n"b": 2\n', "line 2: the end is missing, a }"),
+        ("", "line 1: the file is empty"),
+        ("title: Cup", "line 1: an object begins with {"),
+        ('{"title": "\\ud800"}', "it holds half a character"),
+        ('{"a": [1 2]}', "line 1: a comma is missing, or"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_item_json_is_said_in_plain_words(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "thing-00" / "item.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ContentError) as caught:
+        read_source(tmp_path)
+    assert f"item.json: not a JSON object that can be read: {said}" in str(caught.value)
+
+
+def test_a_letter_that_is_not_utf_8_is_found_by_its_line(tmp_path: Path) -> None:
+    write_things(tmp_path, 1, 1)
+    (tmp_path / "thing-00" / "item.json").write_bytes(b'{\n"title": "Stra\xdfe"}')
+    with pytest.raises(ContentError, match="line 2: a letter is not UTF-8; save the file as UTF-8"):
+        read_source(tmp_path)
+
+
 def test_an_item_json_of_another_kind_is_told_what_is_wanted(tmp_path: Path) -> None:
     write_things(tmp_path, 1, 1)
     for content, kind in (("[]", "a list"), ('"cup"', "text"), ("null", "null"), ("1.5", "1.5")):
@@ -81,6 +123,59 @@ def test_item_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     write_things(tmp_path, 1, 1)
     (tmp_path / "thing-00" / "item.json").write_bytes(b'\xef\xbb\xbf{"title": "T"}')
     assert only(tmp_path).item.title == "T"
+
+
+def test_a_key_that_nearly_is_a_field_is_warned_of_and_kept(tmp_path: Path) -> None:
+    """Once for all files; a field that is there already is not meant by another key."""
+    write_things(tmp_path, 4, 1)
+    wrong = {
+        "preis": "€ 4",
+        "Title": "Cup",
+        "place": "Aisle 3",
+        "keep-whole": "yes",
+        "colour": "red",
+    }
+    right = {"title": "Cup", "price": "4 €", "location": "3", "name": "Mug", "prize": "first"}
+    for number, fields in enumerate(
+        [wrong, wrong, right, {"url": "x", "link": "y", "artikel": "z", "location:de": "Gang"}]
+    ):
+        (tmp_path / f"thing-{number:02}" / "item.json").write_text(json.dumps(fields))
+    source = read_source(tmp_path)
+    files = f"{tmp_path}/thing-00/item.json, {tmp_path}/thing-01/item.json"
+    assert source.warnings == tuple(
+        f"{files}: {key!r} is shown as an attribute; did you mean {field!r}?"
+        for key, field in (
+            ("preis", "price"),
+            ("Title", "title"),
+            ("place", "location"),
+            ("keep-whole", "keep_whole"),
+        )
+    )
+    assert source.items[0].item.attributes == wrong
+
+
+def test_a_price_without_a_currency_is_warned_of(tmp_path: Path) -> None:
+    write_things(tmp_path, 3, 1)
+    for number, price in enumerate([14.5, "1.250,-", "€ 3"]):
+        text = json.dumps({"title": "Cup", "price": price})
+        (tmp_path / f"thing-{number:02}" / "item.json").write_text(text)
+    assert read_source(tmp_path).warnings == (
+        "item.json: 2 prices are bare numbers, and visitors see them without a currency "
+        "(thing-00: 14.5, thing-01: 1.250,-); write it with each, as in € 6.90",
+    )
+    found = read_source(
+        table(tmp_path, "sku,photo,price,lager,locatoin,keep_whole\nA,a.jpg,4,B,C,\n")
+    )
+    assert found.warnings == (
+        "items.csv: 'locatoin' becomes an attribute; did you mean 'location'? Then rename the "
+        "column",
+        "items.csv: 1 prices are bare numbers, and visitors see them without a currency (A: 4); "
+        "write it with each, as in € 6.90",
+    )
+    shop = "Handle,Title,Variant SKU,Variant Price,Image Src\ncup,Cup,A,4.00,a.jpg\n"
+    export = read_source(table(tmp_path, shop))
+    assert export.warnings == ()  # as a shop exports them, which --strict takes, too
+    assert "1 prices are bare numbers" in " ".join(export.notes)
 
 
 def test_a_flat_folder_holds_an_item_a_picture(tmp_path: Path) -> None:
