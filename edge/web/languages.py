@@ -25,6 +25,8 @@ LANGUAGES = {  # as their speakers call them
 }
 FROM_RIGHT_TO_LEFT = frozenset(["ar"])
 FOLDER = Path(__file__).with_name("locale")
+AT_ONCE = frozenset({"answer.js", "live.js", "page.js", "visit.js", "words.js"})
+"""The scripts of the visitors' page that say something and are loaded before its first answer."""
 
 
 def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
@@ -42,15 +44,16 @@ def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
 
 @cache
 def sentences(
-    language: str, *, of_scripts: bool = False, of_staff: bool = False, of_device: bool = False
+    language: str, *, at_once: bool = False, of_staff: bool = False, later: bool = False
 ) -> dict[str, str]:
     """The page's sentences in a language, by the English ones; none for English.
 
     Args:
         language: One of `LANGUAGES`.
-        of_scripts: Leave out those that stand in a template alone.
-        of_staff: With `of_scripts`: leave none out that only the staff's area needs.
-        of_device: Those alone that the device says; see `edge.words`.
+        at_once: Those alone that the scripts need before the page's first answer.
+        of_staff: With `at_once`: all that scripts need, as the staff's area has them.
+        later: Those alone that the page fetches: of late scripts, and what the device says; see
+            `edge.words`.
     """
     if language == ENGLISH:
         return {}
@@ -61,14 +64,16 @@ def sentences(
         message.msgid: message.msgstr
         for message in messages
         if not message.obsolete
-        and (not of_device or any(file.endswith(".py") for file, _ in message.occurrences))
-        and (
-            not of_scripts
-            or any(_is_needed(file, of_staff=of_staff) for file, _ in message.occurrences)
-        )
+        and (not at_once or any(_is_at_once(file, of_staff) for file, _ in message.occurrences))
+        and (not later or any(_is_later(file) for file, _ in message.occurrences))
     }
 
 
-def _is_needed(file: str, *, of_staff: bool) -> bool:
-    """Whether a script is the page's, or the staff's where that is asked for."""
-    return file.endswith(".js") and (of_staff or not file.startswith("staff"))
+def _is_at_once(file: str, of_staff: bool) -> bool:  # noqa: FBT001 - as it is handed through
+    return file.endswith(".js") if of_staff else file in AT_ONCE
+
+
+def _is_later(file: str) -> bool:
+    return file.endswith(".py") or (
+        file.endswith(".js") and not file.startswith("staff") and file not in AT_ONCE
+    )

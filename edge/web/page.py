@@ -45,7 +45,7 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             language=language,
             languages=LANGUAGES,
             direction="rtl" if language in FROM_RIGHT_TO_LEFT else "ltr",
-            sentences=_json(sentences(language, of_scripts=True, of_staff=of_staff)),
+            sentences=_json(sentences(language, at_once=True, of_staff=of_staff)),
             say=lambda text: known.get(text, text),
         )
 
@@ -60,10 +60,10 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
         return response
 
     def device_sentences(language: str) -> Response:
-        """What the device says, in a language, by the English sentences."""
+        """What the device and the page's late scripts say, by the English sentences."""
         if language not in LANGUAGES:
             raise ProblemError(404, f"The page does not speak {language[:20]}.")
-        return jsonify(sentences(language, of_device=True))
+        return jsonify(sentences(language, later=True))
 
     app.after_request(allow_frames)
     app.add_url_rule("/sentences/<language>.json", view_func=device_sentences)

@@ -1,6 +1,7 @@
 // The views of the answer panel: one item, a few items, or a sentence.
 
-import { icon, isKiosk, isOwnScreen, late, make, text } from "./dom.js";
+import { icon, isKiosk, isOwnScreen, make, text } from "./dom.js";
+import { late } from "./late.js";
 import { capitalized, choiceWords, confidenceWords, guessWords, say, sayParts, unbroken } from "./words.js";
 
 const NEXT_BEST = 3;

@@ -1,6 +1,6 @@
 // When the own screen has been alone for a while, it shows a welcome; welcome.js makes it.
 
-import { late } from "./dom.js";
+import { late } from "./late.js";
 
 const AFTER = 60_000; // ms without a thing and without a touch
 

@@ -1,7 +1,8 @@
 // A few items as cards. Loaded when there are some, or when the page has nothing else to do.
 
 import { mat, openButton, refit, textButton } from "./answer.js";
-import { loadStyles, make, text } from "./dom.js";
+import { make, text } from "./dom.js";
+import { loadStyles } from "./late.js";
 import { say, sayParts, unbroken } from "./words.js";
 
 const FEW = 2; // where there is little room

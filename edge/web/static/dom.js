@@ -58,32 +58,6 @@ export function inTime(promise, milliseconds) {
   return Promise.race([promise, wait(milliseconds).then(() => Promise.reject(new Error("too late")))]);
 }
 
-const AGAIN = 10_000; // ms
-const missed = {}; // how often each script did not come
-
-// Load a script that is not needed at once. Where it does not come in time that is an error, and the
-// next call asks by another address: an import that hangs would hang for ever. Late
-// scripts import each other by this, too.
-export async function late(name, patience = 10_000) {
-  const again = missed[name] ? `?${missed[name]}` : "";
-  try {
-    return await inTime(import(`./${name}${again}`), patience);
-  } catch (error) {
-    missed[name] = (missed[name] ?? 0) + 1;
-    throw error;
-  }
-}
-
-// Load style sheets of some views, which are shown without them if need be.
-export function loadStyles(...names) {
-  return late("late-styles.js", 2_000).then(({ load }) => Promise.all(names.map(load)), () => {});
-}
-
-// The same for a script that nobody waits for: it is asked for until it comes, on a slow link, too.
-export function sometime(name, use) {
-  late(name, 45_000).then(use, () => setTimeout(() => sometime(name, use), AGAIN));
-}
-
 // A signal that aborts after a time; AbortSignal.timeout is too new for some browsers.
 export function timeLimit(milliseconds) {
   const controller = new AbortController();

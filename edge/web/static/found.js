@@ -1,7 +1,8 @@
 // Items by words. Loaded when somebody types some.
 
 import { itemRows, sentenceView } from "./answer.js";
-import { inTime, late, loadStyles, make } from "./dom.js";
+import { inTime, make } from "./dom.js";
+import { late, loadStyles } from "./late.js";
 import { localItem, say } from "./words.js";
 
 const MOST_FOUND = 24;

@@ -1,7 +1,8 @@
 // The view of one item: all photos and attributes, similar items, and the way to a phone.
 
 import { mat, openButton, thing } from "./answer.js";
-import { isOwnScreen, late, loadStyles, make, text, timeLimit } from "./dom.js";
+import { isOwnScreen, make, text, timeLimit } from "./dom.js";
+import { late, loadStyles } from "./late.js";
 import { localItem, say, unbroken } from "./words.js";
 
 const PATIENCE = 10_000; // ms

@@ -1,6 +1,7 @@
 // The panel while it shows what the device sees: the answer, or why there is none.
 
-import { isOwnScreen, late, make, text } from "./dom.js";
+import { isOwnScreen, make, text } from "./dom.js";
+import { late } from "./late.js";
 import { refit, sentenceView, sightingView, textButton } from "./answer.js";
 import { say, sayParts, spokenVerdict } from "./words.js";
 

@@ -1,16 +1,17 @@
 // Connects the page with the device's state and with a visitor's wishes.
 
-import { byId, isKiosk, isOwnScreen, late, make, sometime, text, timeLimit } from "./dom.js";
+import { byId, isOwnScreen, make, text } from "./dom.js";
+import { late, sometime } from "./late.js";
 import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
 import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { PATIENCE, catalogueName, clock, localSighting, ownWords, say } from "./words.js";
+import { PATIENCE, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
-const LATER = 5_000; // ms until what the first answer does not need is fetched
+const LATER = 5_000; // ms until that is fetched which the first answer does not need
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
@@ -39,7 +40,7 @@ const live = new LiveAnswer({
   askForName,
   onShow(situation, sighting, spoken) {
     address?.show(situation === "idle");
-    if (situation === "seen") dimmer?.wake();
+    if (situation === "seen") later?.wake();
     followVisitor();
     showLook(sighting);
     if (sighting) showTimings(sighting);
@@ -47,21 +48,9 @@ const live = new LiveAnswer({
   },
 });
 
-// Only the device's own screen says where phones find it, and is dimmed at night.
+// Only the device's own screen says where phones find it.
 let address = null;
-let attract = null;
-let dimmer = null;
 if (isOwnScreen) sometime("address.js", showAddress);
-
-function fetchMore() {
-  sometime("cards.js", ({ styled }) => styled());
-  sometime("awake.js");
-  if (isKiosk) sometime("staff-way.js");
-  if (!isOwnScreen) return;
-  sometime("attract.js", attractWhenAlone);
-  const { dim } = document.body.dataset;
-  if (dim) sometime("dim.js", ({ Dimmer }) => (dimmer = new Dimmer(dim)));
-}
 
 function showAddress({ OwnAddress }) {
   address = new OwnAddress();
@@ -69,21 +58,18 @@ function showAddress({ OwnAddress }) {
   address.show(!visit.hasResult && live.situation === "idle");
 }
 
-function attractWhenAlone({ Attract }) {
-  attract = new Attract({
-    open: visit.open,
-    onChange(isDue) {
-      live.attract(isDue ? () => attract.view() : null);
-      if (!visit.hasResult) live.show();
-    },
-  });
+let later = null; // what the first answer does not need
+setTimeout(() => sometime("later.js", showMore), LATER);
+
+function showMore({ Later }) {
+  later = new Later(visit, live);
+  if (state && isReached) showStatus();
   followVisitor();
 }
 
 let state = null;
 let isReached = true;
 let clockDifference = 0;
-let named; // the bundle whose name the status line shows
 let typing = 0;
 let turns = 0; // states that came
 let heard = 0; // the turn of the one that is shown
@@ -92,7 +78,7 @@ let pictureDue = 0;
 let isPictureLate = false;
 
 function followVisitor() {
-  attract?.follow(!visit.hasResult && ["idle", "attract"].includes(live.situation));
+  later?.follow(!visit.hasResult && ["idle", "attract"].includes(live.situation));
 }
 
 // the camera's picture
@@ -166,8 +152,8 @@ const link = new SharedLink({
     byId("light").classList.remove("on");
     byId("status-camera").dir = "";
     byId("status-camera").textContent = say("Not connected");
-    for (const id of ["frame-note", "status-when", "status-catalogue"]) byId(id).textContent = "";
-    named = undefined;
+    for (const id of ["frame-note", "status-when"]) byId(id).textContent = "";
+    later?.name();
     if (!visit.hasResult) live.show();
   },
   async onState(arrived) {
@@ -210,21 +196,9 @@ function hear(arrived) {
 }
 
 function showStatus() {
-  if (state.bundle !== named) nameCatalogue(state.bundle);
+  later?.name(state.bundle);
   const time = live.situation === "seen" ? clock(deviceTime(state.sighting.at)) : "";
   byId("status-when").textContent = time ? say("Seen {time}", { time }) : "";
-}
-
-async function nameCatalogue(bundle) {
-  named = bundle;
-  let title = "";
-  try {
-    const answer = await fetch("api/status", { signal: timeLimit(PATIENCE) });
-    title = (await answer.json()).catalogue?.title ?? "";
-  } catch {
-    // the day alone is shown
-  }
-  if (named === bundle) byId("status-catalogue").textContent = catalogueName(bundle, title);
 }
 
 function showLook(sighting) {
@@ -298,7 +272,7 @@ for (const input of ["photo", "taken"]) {
 
 function somebodyIsThere({ type }) {
   visit.stay();
-  if (type !== "pointerdown") attract?.stay(); // else the item that is touched would be gone
+  if (type !== "pointerdown") later?.stay(); // else the item that is touched would be gone
 }
 
 byId("language").addEventListener("change", (event) => {
@@ -312,8 +286,6 @@ if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {
   byId("take-button").hidden = false;
   byId("choose-words").textContent = say("Choose a photo");
 }
-
-setTimeout(fetchMore, LATER);
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") visit.back();

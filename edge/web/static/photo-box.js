@@ -2,7 +2,8 @@
 // It can be moved and resized; a tap beside it chooses another thing. Other things that the device
 // found have outlines.
 
-import { loadStyles, make } from "./dom.js";
+import { make } from "./dom.js";
+import { loadStyles } from "./late.js";
 import { say } from "./words.js";
 
 // Show a photo over `frame`; see PhotoBox.

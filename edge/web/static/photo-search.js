@@ -1,7 +1,8 @@
 // The search with a photo. Loaded when somebody chooses one.
 
 import { sentenceView, sightingView } from "./answer.js";
-import { late, timeLimit } from "./dom.js";
+import { timeLimit } from "./dom.js";
+import { late } from "./late.js";
 import { localSighting, say, spokenVerdict } from "./words.js";
 
 const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the form around the photo

@@ -1,6 +1,6 @@
 // How far a device is that has no catalogue yet. Loaded where it has none.
 
-import { late } from "./dom.js";
+import { late } from "./late.js";
 import { PATIENCE, ownWords } from "./words.js";
 
 // A sentence for visitors; empty where the device waits for somebody. Words with other values than a

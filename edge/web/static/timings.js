@@ -1,6 +1,7 @@
 // How long each stage of an answer took. Loaded when somebody opens the list.
 
-import { byId, loadStyles, make } from "./dom.js";
+import { byId, make } from "./dom.js";
+import { loadStyles } from "./late.js";
 import { say } from "./words.js";
 
 const STAGES = {

@@ -1,7 +1,8 @@
 // Everything that lies before the camera, where that is more than one thing. Loaded when it is.
 
 import { itemRows, refit } from "./answer.js";
-import { loadStyles, make, text } from "./dom.js";
+import { make, text } from "./dom.js";
+import { loadStyles } from "./late.js";
 import { say } from "./words.js";
 
 const LEAST_LETTER = 14; // CSS pixels

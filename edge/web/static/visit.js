@@ -2,7 +2,8 @@
 // in the panel until the visitor goes back, or until something new lies before the camera.
 
 import { sentenceView, textButton } from "./answer.js";
-import { byId, isOwnScreen, late, make } from "./dom.js";
+import { byId, isOwnScreen, make } from "./dom.js";
+import { late, loadStyles, sometime } from "./late.js";
 import { say } from "./words.js";
 
 const BACK_AFTER = isOwnScreen ? 30_000 : 600_000; // ms without input
@@ -18,14 +19,15 @@ export class Visit {
   #hasResult = false;
   #question = new AbortController();
   #waiting = null; // the question with a photo that has no answer yet
-  #latest = null; // what the last sighting is about
-  #before = null; // what it was about when the result was shown; null once that was taken away
-  #offered = null;
+  #latest = null; // the last sighting
+  #offer = null; // of something new
+  #visits = 0;
   #timer = 0;
   #photo = null; // the visitor's, while its result is shown
 
-  // askForName() is a visitor's wish; canFind() tells whether there is a catalogue. onShow(spoken, sighting) is called with a result, and with a
-  // photo's sighting or null; onBack() when the camera's answer is wanted again.
+  // askForName() is a visitor's wish; canFind() tells whether there is a catalogue.
+  // onShow(spoken, sighting) is called with a result, and with a photo's sighting or null; onBack()
+  // when the camera's answer is wanted again.
   constructor({ panel, askForName, canFind, onShow, onBack }) {
     this.#panel = panel;
     this.#askForName = askForName;
@@ -43,23 +45,15 @@ export class Visit {
   // A new sighting offers itself at once, and takes over when nobody touches the screen.
   // `sighting` is null where nothing lies before the camera.
   hear(sighting) {
-    this.#latest = sighting && subjectOf(sighting);
-    if (!this.#hasResult) return;
-    if (!sighting) this.#before = null;
-    const isNew = this.#latest !== this.#before;
-    const offered = isNew ? this.#latest : null;
-    if (offered === this.#offered) return;
-    this.#offered = offered;
-    byId("offer").hidden = !isNew;
-    if (isNew) byId("offer-words").textContent = offerWords(sighting);
-    this.stay();
+    this.#latest = sighting;
+    if (this.#offer?.hear(sighting)) this.stay();
   }
 
   // Somebody is there: wait before the camera's answer is shown again.
   stay() {
     clearTimeout(this.#timer);
     if (!this.#hasResult || this.#waiting === this.#question.signal) return;
-    const takesOver = this.#offered && isOwnScreen;
+    const takesOver = !byId("offer").hidden && isOwnScreen;
     this.#timer = setTimeout(() => this.back(), takesOver ? OFFERED : BACK_AFTER);
   }
 
@@ -68,7 +62,7 @@ export class Visit {
     this.#question.abort();
     clearTimeout(this.#timer);
     this.#hasResult = false;
-    this.#offered = null;
+    this.#offer = null;
     this.#removePhoto();
     byId("result-bar").hidden = true;
     byId("offer").hidden = true;
@@ -110,6 +104,7 @@ export class Visit {
   // no catalogue, the panel says so already.
   async #fulfil(signal, again, bring) {
     if (!this.#canFind()) return this.back();
+    const styles = loadStyles("visit.css");
     let result;
     const slow = setTimeout(() => signal.aborted || signal === this.#waiting || this.#look(say("Looking…")), SLOW);
     try {
@@ -117,6 +112,7 @@ export class Visit {
     } catch (error) {
       result = failure(error, again);
     }
+    await styles;
     clearTimeout(slow);
     if (signal.aborted) return;
     this.#waiting = null;
@@ -148,13 +144,23 @@ export class Visit {
   }
 
   #show({ words, view, spoken = words, sighting = null }) {
-    if (!this.#hasResult) this.#before = this.#latest;
+    if (!this.#hasResult) this.#heed(this.#latest);
     this.#hasResult = true;
     byId("result-words").textContent = words;
     byId("result-bar").hidden = false;
     this.#panel.show(view);
     this.#onShow(spoken, sighting);
     this.stay();
+  }
+
+  // Let what is newer than a sighting offer itself, as soon as the script for that is there.
+  #heed(sighting) {
+    const visit = ++this.#visits;
+    sometime("offer.js", ({ Offer }) => {
+      if (visit !== this.#visits || !this.#hasResult) return;
+      this.#offer = new Offer(sighting);
+      this.hear(this.#latest);
+    });
   }
 
   #return() {
@@ -169,15 +175,4 @@ function failure({ isTold, message }, again) {
   const view = sentenceView(isTold ? "ask" : "link", say("That did not work"), why);
   if (!isTold) view.append(make("p", "advice", textButton(say("Try again"), again)));
   return { words: say("No result"), view, spoken: why };
-}
-
-// A thing that is only looked at once more is no new one.
-function subjectOf({ verdict, matches }) {
-  return [verdict, ...matches.map((match) => match.sku)].join(" ");
-}
-
-function offerWords(sighting) {
-  return sighting.verdict === "match"
-    ? say("Now before the camera: {title}", { title: sighting.matches[0].title })
-    : say("Something else lies before the camera");
 }

@@ -1,7 +1,8 @@
 // What the own screen shows while nobody is there: a welcome, and items by turns.
 
 import { refit } from "./answer.js";
-import { late, loadStyles, make, timeLimit } from "./dom.js";
+import { make, timeLimit } from "./dom.js";
+import { late, loadStyles } from "./late.js";
 import { localItem, say } from "./words.js";
 
 const TURN = 8_000; // ms

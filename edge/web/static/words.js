@@ -1,17 +1,15 @@
 // The page's sentences, in the visitor's language. English is the text in the scripts; the page
-// brings the sentences of another language along (see edge/web/languages.py).
+// brings the sentences of another language along, or fetches them (see edge/web/languages.py).
 
-import { late } from "./dom.js";
+import { SENTENCES, late } from "./late.js";
 
 export const PATIENCE = 2_000; // ms until the page goes on without words of the device
 const CLEAR = 0.95; // probability from which a match counts as clear
-const brought = document.getElementById("sentences")?.textContent;
-const SENTENCES = brought ? JSON.parse(brought) : {};
-export const LANGUAGE = document.documentElement.lang;
+const LANGUAGE = document.documentElement.lang;
 // The visitor's own kind of the language, as en-GB, writes times and numbers; "en-US@posix" is none.
 const KIND = RegExp(`^${LANGUAGE}(-\\w+)*$`);
 const kind = navigator.languages.find((name) => KIND.test(name)) ?? LANGUAGE;
-const LOCALE = new Intl.Locale(kind, { numberingSystem: "latn" }); // digits as the catalogue's
+export const LOCALE = new Intl.Locale(kind, { numberingSystem: "latn" }); // digits as the catalogue's
 const FIELDS = ["title", "price", "location"];
 const PRICE = /^(\D*)(\d{1,3}(?:[.,'’\u00a0\u202f ]?\d{3})*)[.,](\d{2})(\D*)$/;
 
@@ -93,7 +91,7 @@ export function unbroken(text) {
 }
 
 // A price with its number as the visitor writes it; a text that is more than one number stays.
-export function localPrice(text) {
+function localPrice(text) {
   const found = PRICE.exec(text);
   if (!found) return text;
   const [, before, whole, hundredths, after] = found;
@@ -134,15 +132,4 @@ export function clock(milliseconds) {
   const time = moment.toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit" });
   const today = new Date().toDateString() === moment.toDateString();
   return today ? time : `${moment.toLocaleDateString(LOCALE, { day: "numeric", month: "short" })}, ${time}`;
-}
-
-// A catalogue's title, where it has one, and the day on which it was built. Its id begins with
-// that day.
-export function catalogueName(bundle, title) {
-  if (!bundle) return say("No catalogue");
-  const digits = bundle.match(/^(\d{4})-?(\d\d)-?(\d\d)/);
-  if (!digits) return title || say("Catalogue {id}", { id: bundle });
-  const date = new Date(Number(digits[1]), Number(digits[2]) - 1, Number(digits[3]));
-  const day = date.toLocaleDateString(LOCALE, { day: "numeric", month: "short", year: "numeric" });
-  return title ? say("{title} of {day}", { title, day }) : say("Catalogue of {day}", { day });
 }

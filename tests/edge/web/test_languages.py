@@ -18,7 +18,7 @@ from edge.cameras.refusals import IN_USE
 from edge.sighting import Candidate
 from edge.web.app import create_app
 from edge.web.branding import Appearance
-from edge.web.languages import ENGLISH, LANGUAGES, sentences
+from edge.web.languages import AT_ONCE, ENGLISH, LANGUAGES, sentences
 from edge.web.page_settings import PageSettings
 from edge.words import Words
 from tests.support.browsing import KIOSK, hurry, overflowing, visiting
@@ -64,6 +64,8 @@ def test_first_load_is_small(language: str) -> None:
     loaded = first_load(page.decode())
     assert {"page.js", "panel.js", "address.js", "answer.css"} <= loaded.keys()
     assert len(page) + sum(loaded.values()) <= 90_000
+    says = {file for _, file in page_sentences()}
+    assert {name for name in loaded if name in says} == AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -85,8 +87,10 @@ def test_who_chooses_the_language(query: str, accepted: str, own: str, spoken: s
     answer = app.test_client().get(f"/{query}", headers={"Accept-Language": accepted})
     direction = "rtl" if spoken == "ar" else "ltr"
     assert f'<html lang="{spoken}" dir="{direction}"' in answer.text
-    found = re.search(r'<script type="application/json" id="sentences">(.*?)</script>', answer.text)
-    assert (json.loads(found[1]) if found else {}) == sentences(spoken, of_scripts=True)
+    found = re.search(
+        r'<script type="application/json" id="sentences"[^>]*>(.*?)</script>', answer.text
+    )
+    assert (json.loads(found[1]) if found else {}) == sentences(spoken, at_once=True)
 
 
 def test_arabic_page_runs_from_right_to_left(browser: Browser, device: StandInDevice) -> None:

@@ -16,7 +16,7 @@ from tests.support.browsing import CHROMIUM, KIOSK, SECONDS, visiting
 from tests.support.first_load import STATIC, first_load
 from tests.support.web_stand_in import CUP, StandInDevice, draw_look, serving
 
-LIMIT = 10 * SECONDS  # of dom.js
+LIMIT = 10 * SECONDS  # of late.js
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 

@@ -28,6 +28,7 @@ from tests.support.browsing import (
     SECONDS,
     frames_are_coming,
     hide,
+    hurry,
     stand_in_process,
     visiting,
     within,
@@ -358,6 +359,7 @@ def test_changed_catalogue_leaves_no_broken_pictures(
         serving(device) as address,
         visiting(browser, address, server_may_be_away=True) as page,
     ):
+        hurry(page, {5_000: 0})
         device.opened = StandInCatalogue(id="20261123T090000Z-0123456789ab")
         device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
         expect(page.locator(".title")).to_have_text("Blue stoneware cup")

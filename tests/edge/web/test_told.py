@@ -28,7 +28,7 @@ SENTENCES = {
 
 def run(page: Page, script: str, function: str, given: object) -> Any:
     """What a function of a script gives; None where it throws."""
-    call = f"(given) => import('/static/{script}').then((all) => all.{function}(given))"
+    call = f"(given) => import('/static/{script}').then((all) => all.{function}(...[given].flat()))"
     return page.evaluate(f"(given) => ({call})(given).catch(() => null)", given)
 
 
@@ -47,7 +47,8 @@ def test_what_the_device_says_is_told_in_the_pages_language(
             SENTENCES
         )
         page.route("**/sentences/de.json", lambda route: route.abort())
-        assert run(page, "told.js", "told", away.document()) is None
+        english = run(page, "words.js", "ownWords", [str(away), away.document()])
+        assert english == str(away)
         page.unroute("**/sentences/de.json")
         page.route("**/sentences/de.json", lambda route: held.append(route))
         with page.expect_request("**/sentences/de.json"):
@@ -55,11 +56,11 @@ def test_what_the_device_says_is_told_in_the_pages_language(
         device.go_online()
         expect(page.locator("#status-camera")).to_have_text("Kamera an")
         held[0].continue_()
-        told = run(page, "told.js", "told", away.document())
+        told = run(page, "words.js", "ownWords", [str(away), away.document()])
         assert told.startswith("Kamera lens {1} lässt sich nicht öffnen: ein anderes Programm")
         expect(page.locator("#status-camera")).to_have_text("Kamera an")
         unknown = {"sentence": "{what} is new", "values": {"what": "this"}}
-        assert run(page, "told.js", "told", unknown) == "this is new"
+        assert run(page, "words.js", "ownWords", ["", unknown]) == "this is new"
         for waiting, shown in (
             (Words("fetching the first catalogue, {percent} %", percent=7), "7 %."),
             (Words("opening the first catalogue"), "."),
