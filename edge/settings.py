@@ -171,6 +171,16 @@ class EdgeSettings(Section):
         return ANY_ADDRESS if socket.has_dualstack_ipv6() else ANY_IPV4_ADDRESS
 
     @property
+    def own_page(self) -> str:
+        """The page's address for programs on this device: at `host` where that is one address."""
+        host = self.host
+        if self.listening_address in (ANY_ADDRESS, ANY_IPV4_ADDRESS, "127.0.0.1"):
+            host = "localhost"
+        elif ":" in host:
+            host = f"[{host}]"
+        return f"http://{host}:{self.port}{self.prefix}/"
+
+    @property
     def network_name(self) -> str:
         """The name to announce in the local network, without ``.local``."""
         machine = socket.gethostname().partition(".")[0].lower()

@@ -314,7 +314,7 @@ def _port(settings: EdgeSettings, *, appliance_runs: bool) -> Finding:
     try:
         check_port(settings.listening_address, settings.port)
     except PortError as error:
-        address = f"http://localhost:{settings.port}{settings.prefix}/"
+        address = settings.own_page
         if not is_page_at(address):
             return Finding("port", "note", str(error), "end what uses it, or set [edge] port")
         if appliance_runs:

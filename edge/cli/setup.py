@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 import click
 import tomlkit
-from tomlkit.items import Table
 
+from catalog.bundles.shelf import Shelf
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, SurroundingsError, VisualSearchError
 from catalog.core.findings import show
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, device_id, load
-from edge.cameras.listing import list_cameras
 from edge.cli.doctor import examine
 from edge.settings import EdgeSettings
 from edge.setup import services
-from edge.setup.answers import Answers, answers_of, read_answers
+from edge.setup.answers import Answers, answers_of, read_answers, settings_there
 from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
-from edge.setup.first_catalogue import (
-    beside_install,
-    bundle_of,
-    check_place,
-    install_folders,
-    is_install_folder,
-)
-from edge.web.languages import LANGUAGES
+from edge.setup.first_catalogue import bundle_of, check_place, current_folder, is_install_folder
+from edge.setup.questions import Present, ask
 from edge.web.own_address import code_for_terminal
 from edge.web.page_settings import PageSettings
-from edge.web.staff.pin import StaffPin, new_pin
+from edge.web.staff.pin import StaffPin, checked_pin
 from sync.cli.device import has_work
 from sync.settings import ProvisioningSettings
 
 NAME = "visual-search.toml"
-CATALOGUES = ("stick", "address", "none")
-REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
 
 
 @click.command()
@@ -59,7 +49,8 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
     It asks, or takes a file that says it all (docs/install.md). Files that it names lie beside it,
     and so does the catalogue: a bundle, or a folder of photos or a table, of which the device then
     builds one. It checks the device, starts its services, and prints its label.
-    It may be run again at any time. Run it as root where the package is installed.
+    It may be run again at any time: each question offers what holds now, and Enter keeps it. Run it
+    as root where the package is installed.
 
     \b
     Examples:
@@ -78,12 +69,13 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
         _label(device, edge, page, device_id(device.folder, make=False), file)
         return
     if file is not None:
-        file = file / NAME if file.is_dir() else file
+        file = _file_in(file)
         answers, folder = read_answers(file, target.parent), file.parent
+        again = f"visual-search setup --from {file.absolute()}"
     else:
-        text, folder = _ask(keeps_pin=_has_pin(config))
-        answers = answers_of(text, folder / NAME, target.parent)
-    _check_catalogue(answers, folder / NAME)
+        text, folder = ask(_present(target, config))
+        answers, again = answers_of(text, folder / NAME, target.parent), "visual-search setup"
+    _check(answers, folder / NAME)
     managed, missing = services.present(), services.missing_for_screen()
     data = answers.device.folder
     with bundle_of(answers.catalogue, data, answers.settings) as bundle, services.stopped():
@@ -95,14 +87,37 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
             services.start(link=has_work(target), screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
         click.echo(
-            f"the screen stays dark: run 'apt-get install {' '.join(missing)}', and this again"
+            f"the screen stays dark: run 'sudo apt-get install {' '.join(missing)}' and then "
+            f"'sudo {again}' again"
         )
-    if managed and (problem := services.page_answers(answers.edge.port)):
+    if managed and (problem := services.page_answers(answers.edge.own_page)):
         raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
     _label(answers.device, answers.edge, answers.page, identity, file)
 
 
-def _check_catalogue(answers: Answers, file: Path) -> None:
+def _file_in(place: Path) -> Path:
+    """The file to set up from: itself, or the one in a folder.
+
+    Raises:
+        SettingsError: The folder has none; says where one is, or what else to do.
+    """
+    if not place.is_dir() or (place / NAME).is_file():
+        return place / NAME if place.is_dir() else place
+    below = [folder for folder in sorted(place.glob("*/")) if (folder / NAME).is_file()]
+    way = f"name the folder {below[0]}, which has one" if below else (
+        "run 'sudo visual-search setup' without --from, which asks for everything, or put one "
+        "there, as docs/install.md shows it"
+    )  # fmt: skip
+    raise SettingsError(f"{place}: no file {NAME} is in it; {way}")
+
+
+def _check(answers: Answers, file: Path) -> None:
+    """Check PIN and catalogue, before a catalogue is built for minutes."""
+    if answers.setup.pin:
+        try:
+            checked_pin(answers.setup.pin)
+        except ContentError as error:
+            raise SettingsError(f"{file}, [setup] pin: {error}") from error
     if answers.catalogue is not None:
         try:
             check_place(answers.catalogue)
@@ -120,110 +135,28 @@ def _seal(config: Path | None) -> None:
     click.echo("next: shut this device down and clone its disk; each clone makes its own identity")
 
 
-def _has_pin(config: Path | None) -> bool:
-    """Whether the device has a PIN that can stay."""
-    try:
-        return bool(StaffPin(load("device", DeviceSettings, config).state).mark)
-    except VisualSearchError:
-        return False
-
-
-def _ask(*, keeps_pin: bool) -> tuple[str, Path]:
-    """Ask for everything; the text of a file to set up from, and the folder of its catalogue."""
+def _present(target: Path, config: Path | None) -> Present:
+    """What the device has, so that the questions can offer it."""
     document = tomlkit.document()
-    setup, edge, page = tomlkit.table(), tomlkit.table(), tomlkit.table()
-    sync, outbox = tomlkit.table(), tomlkit.table()
-    edge["camera"] = _camera()
-    edge["lan"] = click.confirm("May phones and computers in the local network open the page?")
-    if edge["lan"]:
-        edge["name"] = click.prompt("Name in the network, as in http://NAME.local:8080/", "shop")
-    page["name"] = click.prompt("The shop's name on the page", "", show_default=False)
-    languages = ["browser", *LANGUAGES]
-    language = click.prompt("The page's language", "browser", type=click.Choice(languages))
-    page["language"] = "" if language == "browser" else language
-    setup["screen"] = click.confirm("Show the page on this device's own screen?")
-    empty = "empty keeps the one that is set" if keeps_pin else "empty for one that is made up"
-    pin = click.prompt(f"The staff's PIN; {empty}", "", show_default=False)
-    made_up = "" if pin or keeps_pin else new_pin()
-    setup["pin"] = pin or made_up
-    folder = Path.cwd()
-    found = beside_install({Path.cwd(), *install_folders()})
-    click.echo(
-        "The catalogue: from a stick or this disk, where it lies, or photos or a table to build it "
-        "of; from an address; or none yet."
+    try:
+        document = settings_there(target)
+    except SettingsError as error:
+        click.echo(
+            f"of the settings that are there nothing is kept, as they are wrong: {error}; Ctrl-C "
+            "leaves them as they are, to be mended first"
+        )
+    managed = services.present()
+    missing = tuple(services.missing_for_screen()) if managed else ()
+    # Where the packages are there, and not its service, the kiosk's browser is the owner's own.
+    has_screen = services.shows_screen() or (
+        bool(document.get("edge", {}).get("kiosk")) and (bool(missing) or not managed)
     )
-    kind = click.prompt(
-        "Where does the catalogue come from?",
-        "stick" if len(found) == 1 else "none",
-        type=click.Choice(CATALOGUES),
-    )
-    if kind == "stick":
-        place = _catalogue(found[0] if len(found) == 1 else None)
-        folder, setup["catalogue"] = place.parent, place.name
-    elif kind == "address":
-        sync["source"] = click.prompt("Its address, s3://BUCKET/PREFIX or file:///FOLDER")
-        root = Path(click.prompt("The owner's root.json")).expanduser().absolute()
-        folder, sync["root"] = root.parent, root.name
-    reports = click.prompt("Where do reports go?", "none", type=click.Choice(REPORTS))
-    outbox["transport"] = reports.partition("-")[0]
-    tables = {"setup": setup, "edge": edge, "page": page, "sync": sync, "outbox": outbox}
-    if reports.startswith("mqtt"):
-        outbox["endpoint"] = click.prompt("The broker's address")
-    if reports == "mqtt-by-claim":
-        tables |= _claim(folder)
-    for name, table in tables.items():
-        document[name] = table
-    if made_up:
-        click.echo(f"the staff's PIN is {made_up}; it is shown only here")
-    return tomlkit.dumps(document), folder
-
-
-def _catalogue(offered: Path | None) -> Path:
-    """Ask for a bundle, or for what one is built from, until one is named that can be used."""
-
-    def checked(answer: str) -> Path:
-        place = Path(answer).expanduser().absolute()
-        try:
-            check_place(place)
-        except ContentError as error:
-            raise click.UsageError(str(error)) from error
-        return place
-
-    question = "Which? A catalogue's folder, a folder of photos, or a table"
-    place: Path = click.prompt(question, offered and str(offered), value_proc=checked)
-    return place
-
-
-def _claim(folder: Path) -> dict[str, Table]:
-    """Ask for what a device is provisioned with; files are named as they lie from `folder`."""
-    device, provisioning = tomlkit.table(), tomlkit.table()
-    provisioning["template"] = click.prompt("The provisioning template's name", "visual-search")
-    for table, key, question in (
-        (provisioning, "certificate", "The claim certificate's file"),
-        (provisioning, "private_key", "The claim's private key"),
-        (device, "ca", "Amazon's root certificate"),
-    ):
-        file = Path(click.prompt(question)).expanduser().absolute()
-        table[key] = os.path.relpath(file, folder)
-    return {"device": device, "provisioning": provisioning}
-
-
-def _camera() -> str:
-    """Ask which camera; the stable name of one of this machine's, or an address."""
-    found = list_cameras()
-    for number, camera in enumerate(found, 1):
-        modes = ", ".join(str(mode) for mode in camera.modes[:3]) or camera.problem
-        click.echo(f"  {number}  {camera.name} ({camera.path}; {modes})")
-    answer: str = click.prompt(
-        "Which camera? A number of this list, an rtsp:// or http:// address, a video file, or a "
-        "folder of pictures",
-        "1" if found else None,
-    )
-    if answer.isdigit() and 1 <= int(answer) <= len(found):
-        camera = found[int(answer) - 1]
-        return f"/dev/v4l/by-id/{camera.stable_name}" if camera.stable_name else camera.path
-    path = Path(answer).expanduser()
-    return str(path.absolute()) if path.exists() else answer  # services run elsewhere
+    has_pin = has_catalogue = False
+    with suppress(VisualSearchError):
+        device = load("device", DeviceSettings, config)
+        has_pin = bool(StaffPin(device.state).mark)
+        has_catalogue = Shelf(device.shelf).active() is not None
+    return Present(document, has_pin, has_catalogue, has_screen, missing)
 
 
 def _label(
@@ -234,8 +167,9 @@ def _label(
     host = f"{edge.network_name}.local" if edge.lan else "localhost"
     address = f"{scheme}://{host}:{edge.port}{edge.prefix}/"
     name = page.name or edge.network_name
-    text = label(name, identity, [address])
-    folders = [Path.cwd()] if is_install_folder(Path.cwd()) else []
+    text = label(name, identity, address)
+    here = current_folder()
+    folders = [here] if is_install_folder(here) else []
     if file is not None:
         folders = [file if file.is_dir() else file.parent]
     kept = ""

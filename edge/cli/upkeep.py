@@ -36,7 +36,8 @@ def backup(config: Path | None, archive: Path) -> None:
       sudo visual-search backup shop.tar.gz
     """
     device = load("device", DeviceSettings, config)
-    names = back_up(device, config_file(config) or SYSTEM_FILE, archive)
+    settings_file, screen = config_file(config) or SYSTEM_FILE, services.shows_screen()
+    names = back_up(device, settings_file, archive, screen=screen)
     click.echo(f"{len(names)} files in {archive}: {', '.join(names)}")
     click.echo(
         "the catalogue is not in it: keep its bundle, or its photos, too, where it comes from no "
@@ -72,19 +73,25 @@ def restore(config: Path | None, archive: Path) -> None:
             click.echo(f"bring this private key, too, which no backup holds: {key}")
         click.echo(_after_restoring(config))
         if services.present():  # on a new machine those are not enabled yet that setup would enable
-            _start(config)
+            _start(config, screen=done.screen)
 
 
-def _start(config: Path | None) -> None:
-    """Start what the settings that were put back ask for."""
-    screen = load("edge", EdgeSettings, config).kiosk
+def _start(config: Path | None, *, screen: bool | None) -> None:
+    """Start what the device that was backed up had; a screen that shows the page here stays.
+
+    Args:
+        config: The settings file.
+        screen: Whether the screen of that device showed the page; None where that is not known.
+    """
+    if screen is None:  # its browser may have been the owner's own
+        screen = load("edge", EdgeSettings, config).kiosk
     missing = services.missing_for_screen() if screen else []
     if missing:
         click.echo(
             f"the screen stays dark: run 'apt-get install {' '.join(missing)}' and then "
             f"'systemctl enable --now {services.KIOSK}'"
         )
-    services.start(link=has_work(config), screen=screen and not missing)
+    services.start(link=has_work(config), screen=True if screen and not missing else None)
 
 
 def _after_restoring(config: Path | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
+from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 
 from catalog.core.errors import SettingsError
@@ -93,6 +94,28 @@ def read_answers(file: Path, target: Path) -> Answers:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
     return answers_of(content, file, target)
+
+
+def settings_there(file: Path) -> TOMLDocument:
+    """The settings that a device has, to ask what changes; without a file, no settings.
+
+    Raises:
+        SettingsError: They cannot be read, or a name or value is wrong.
+    """
+    try:
+        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, TOMLKitError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from error
+    _checked(SetupSection(), tomlkit.dumps(document), {}, file)
+    for section, key in FILES:  # what lies beside it is named from there, not from a stick
+        value = document.get(section, {}).get(key)
+        if isinstance(value, str) and (file.parent / value).is_file():
+            document[section][key] = str((file.parent / value).absolute())
+    return document
 
 
 def answers_of(content: str, file: Path, target: Path) -> Answers:

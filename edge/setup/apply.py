@@ -54,8 +54,7 @@ def apply(answers: Answers, settings_file: Path, bundle: Path | None = None) -> 
     if answers.setup.pin:
         StaffPin(device.state).set(answers.setup.pin, replace=True)
     if is_own(folder):
-        page = f"http://localhost:{answers.edge.port}{answers.edge.prefix}/"
-        written[folder / KIOSK_FILE] = f"PAGE={page}\n".encode()
+        written[folder / KIOSK_FILE] = f"PAGE={answers.edge.own_page}\n".encode()
     written[settings_file] = answers.settings.encode()
     try:
         durable.make_private_folder(folder)
@@ -200,18 +199,17 @@ def seal(device: DeviceSettings, provisioning: ProvisioningSettings | None = Non
     return removed
 
 
-def label(name: str, identity: str, addresses: list[str]) -> str:
-    """A page to print and stick onto the device: its name, addresses, QR code and id.
+def label(name: str, identity: str, address: str) -> str:
+    """A page to print and stick onto the device: its name, address, QR code and id.
 
     There is no code where only the device itself opens the page, since phones would read it.
     """
-    address = addresses[0] if addresses else ""
-    is_for_phones = address and urlsplit(address).hostname != "localhost"
+    is_for_phones = urlsplit(address).hostname != "localhost"
     code = segno.make_qr(address).svg_inline(scale=4) if is_for_phones else ""
-    lines = "".join(f"<p>{html.escape(text)}</p>" for text in addresses)
     return (
         '<!doctype html><meta charset="utf-8"><title>Label</title>'
         "<style>body{font:14pt sans-serif;width:8cm;margin:1cm}p{margin:.2em 0}"
         "small{font-size:7pt;color:#444}</style>"
-        f"<h1>{html.escape(name)}</h1>{code}{lines}<small>{html.escape(identity)}</small>\n"
+        f"<h1>{html.escape(name)}</h1>{code}<p>{html.escape(address)}</p>"
+        f"<small>{html.escape(identity)}</small>\n"
     )

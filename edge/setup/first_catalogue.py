@@ -6,8 +6,10 @@ table, of which the device builds one itself: in its data folder, as the user of
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +29,7 @@ STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))  # where sticks are 
 DEEPEST = 3  # folders below these that are looked into
 INSTALL, PACKAGES = "install", "visual-search_*.deb"  # in the folder that is installed from
 LAUNCHER = Path("/usr/bin/visual-search")  # where root calls it, it becomes the services' user
+OPTION = re.compile(r"--[a-z]")  # of the build, in an error that says what may help
 BUILT = "first-catalogue.bundle"  # in the data folder, until the shelf has its copy
 
 
@@ -49,13 +52,31 @@ def check_place(place: Path) -> None:
         items = read_source(place).items
     except OSError as error:
         raise ContentError(f"{place}: cannot be read: {error.strerror}") from error
+    except ContentError as error:
+        if not OPTION.search(str(error)):
+            raise
+        raise ContentError(
+            f"{error}. An option is given to 'visual-search catalog build {place} --out BUNDLE'; "
+            "set the device up from that bundle then"
+        ) from error
     if not any(item.photos for item in items):
         raise ContentError(f"{place}: no item in it has a photo, and at least one needs one")
 
 
 def is_install_folder(folder: Path) -> bool:
-    """Whether a folder is one that devices are installed from."""
-    return (folder / INSTALL).is_file() and any(folder.glob(PACKAGES))
+    """Whether a folder is one that devices are installed from, and can be read."""
+    try:
+        return (folder / INSTALL).is_file() and any(folder.glob(PACKAGES))
+    except OSError:
+        return False
+
+
+def current_folder() -> Path:
+    """The folder in which the program was called; the root folder where that is gone."""
+    try:
+        return Path.cwd()
+    except OSError:  # as of a stick that was pulled out
+        return Path("/")
 
 
 def beside_install(folders: Iterable[Path]) -> list[Path]:
@@ -66,9 +87,12 @@ def beside_install(folders: Iterable[Path]) -> list[Path]:
     for folder in folders:
         if not is_install_folder(folder):
             continue
-        for place in sorted(folder.iterdir()):
-            if place.is_dir() or place.suffix.lower() in TABLES:
-                with suppress(VisualSearchError, OSError):
+        places: list[Path] = []
+        with suppress(OSError):
+            places = sorted(folder.iterdir())
+        for place in places:
+            with suppress(VisualSearchError, OSError):
+                if place.is_dir() or place.suffix.lower() in TABLES:
                     check_place(place)
                     found.append(place)
     return found
@@ -108,7 +132,7 @@ def bundle_of(
 
     Raises:
         ContentError: It could not be built; why is printed, or said where nobody reads that.
-        ShelfError: The data folder cannot be made.
+        ShelfError: The data folder cannot be used, or another catalogue is being built in it.
     """
     if place is None or is_bundle(place):
         yield place
@@ -118,13 +142,35 @@ def bundle_of(
         durable.make_private_folder(out.parent)
     except OSError as error:
         raise ShelfError(f"{out.parent}: cannot be made: {error.strerror}") from error
-    click.echo(f"building the catalogue on this device from {place}; this may take some minutes")
+    with _alone(data):
+        click.echo(
+            f"building the catalogue on this device from {place}; this may take some minutes"
+        )
+        try:
+            made = _build(place, out, settings, is_read=is_read)
+            click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
+            yield out
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the data folder itself as a lock: no file of root's is made in another user's folder."""
     try:
-        made = _build(place, out, settings, is_read=is_read)
-        click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
-        yield out
+        opened = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ShelfError(f"{data}: cannot be read: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ShelfError(
+                f"{data}: another setup builds its catalogue here; wait until it has ended"
+            ) from error
+        yield
     finally:
-        shutil.rmtree(out, ignore_errors=True)
+        os.close(opened)
 
 
 def _build(place: Path, out: Path, settings: str, *, is_read: bool) -> dict[str, int]:

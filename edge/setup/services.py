@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from catalog.core.errors import SurroundingsError
 
@@ -53,14 +54,19 @@ def stopped() -> Iterator[None]:
         raise
 
 
-def start(*, link: bool, screen: bool) -> None:
+def shows_screen() -> bool:
+    """Whether the service that shows the page on the device's own screen starts at boot."""
+    return present() and _asked("is-enabled", KIOSK).returncode == 0
+
+
+def start(*, link: bool, screen: bool | None) -> None:
     """Start the services, now and at each boot.
 
     Args:
         link: Whether there is something to fetch or to report; else that service would only fail.
-        screen: Whether the device's own screen shows the page.
+        screen: Whether the device's own screen shows the page; None leaves that as it is.
     """
-    others = {LINK: link, KIOSK: screen}
+    others = {LINK: link} | ({} if screen is None else {KIOSK: screen})
     wanted = ["visual-search.target", EDGE, *(name for name, want in others.items() if want)]
     _systemctl("enable", *wanted)  # all of them, before one may fail to start
     for name, want in others.items():
@@ -76,12 +82,12 @@ def start_again() -> None:
     _systemctl("start", "visual-search.target")
 
 
-def page_answers(port: int) -> str:
-    """Wait for the page; what is wrong, empty where it answers."""
+def page_answers(address: str) -> str:
+    """Wait for the page at an address; what is wrong, empty where it answers."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S):
+            with _open(address, PATIENCE_S):
                 return ""
         except OSError as error:
             if time.monotonic() > until:
@@ -91,16 +97,27 @@ def page_answers(port: int) -> str:
 
 def is_page_at(address: str) -> bool:
     """Whether an appliance of this program serves its page at an address, http://HOST:PORT/."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{address}openapi.json", timeout=ANSWER_S) as answer:
+        with _open(f"{address}openapi.json", ANSWER_S) as answer:
             return bool(json.loads(answer.read())["info"]["title"] == "visual-search")
     except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
         return False
 
 
+def _open(address: str, patience_s: float) -> Any:
+    """Open an address of this device without a proxy, by the name that every device answers to."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    place = address.replace("//localhost:", "//127.0.0.1:", 1)  # which needs no /etc/hosts
+    asked = urllib.request.Request(place, headers={"Host": "localhost"})  # noqa: S310  # http
+    return direct.open(asked, timeout=patience_s)
+
+
+def _asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemctl", "--quiet", *arguments], capture_output=True, text=True)
+
+
 def _systemctl(*arguments: str) -> None:
-    done = subprocess.run(["systemctl", "--quiet", *arguments], capture_output=True, text=True)
+    done = _asked(*arguments)
     if done.returncode != 0:
         reason = done.stderr.strip() or "'systemctl --failed' and 'journalctl' say why"
         raise SurroundingsError(f"systemctl {' '.join(arguments)}: {reason}")

@@ -25,7 +25,7 @@ from catalog.core.errors import ContentError, ShelfError
 from catalog.core.settings import DeviceSettings
 from edge.setup.apply import give_to_owner, is_own, refuse_links, write_for_owner
 
-FORMAT = 1
+FORMAT, ABOUT = 1, "backup.json"
 LARGEST = 4 << 30  # bytes of one file in an archive
 STATE = ("staff-pin", "foreign-share.json", "judgements.db")
 ROOT = "data/trust/root.json"
@@ -40,17 +40,28 @@ class Restored:
         files: The names of what was put back.
         left: Of what was not, because the folder of the settings is not this program's own.
         missing: The private keys that the settings name and that are not here.
+        screen: Whether the own screen of the device that was backed up showed the page; None where
+            an earlier version, which did not note that, made the archive.
     """
 
     files: tuple[str, ...]
     left: tuple[str, ...]
     missing: tuple[str, ...]
+    screen: bool | None = None
 
 
-def back_up(device: DeviceSettings, settings_file: Path, archive: Path) -> list[str]:
+def back_up(
+    device: DeviceSettings, settings_file: Path, archive: Path, *, screen: bool = False
+) -> list[str]:
     """Write the archive, which only its owner can read; returns the names of what is in it.
 
     The device may run meanwhile: databases are copied as they are at one moment.
+
+    Args:
+        device: The device's section.
+        settings_file: Where its settings are.
+        archive: The file to write, which must not be there.
+        screen: Whether the device's own screen shows the page, which the archive notes.
 
     Raises:
         ContentError: A symbolic link is where a file should be.
@@ -61,8 +72,8 @@ def back_up(device: DeviceSettings, settings_file: Path, archive: Path) -> list[
         with open(archive, "xb", opener=durable.private) as target:
             try:
                 with tarfile.open(fileobj=target, mode="w:gz") as out:
-                    about = json.dumps({"format": FORMAT, "made": int(time.time())}).encode()
-                    _add(out, "backup.json", about)
+                    about = {"format": FORMAT, "made": int(time.time()), "screen": screen}
+                    _add(out, ABOUT, json.dumps(about).encode())
                     for name, content in _content(device, settings_file):
                         _add(out, name, content)
                         names.append(name)
@@ -84,6 +95,7 @@ def restore(device: DeviceSettings, settings_file: Path, archive: Path) -> Resto
         ShelfError: A folder cannot be written.
     """
     found = dict(_read(archive))
+    screen = json.loads(found.pop(ABOUT)).get("screen")
     places = {name: _place(name, device.folder, settings_file) for name in found}
     left = [] if is_own(settings_file.parent) else _beside_settings(places, settings_file)
     for name in left:
@@ -100,7 +112,7 @@ def restore(device: DeviceSettings, settings_file: Path, archive: Path) -> Resto
     except OSError as error:
         raise ShelfError(f"{error.filename}: cannot be written: {error.strerror}") from error
     give_to_owner(device.folder)
-    return Restored(tuple(found), tuple(left), tuple(_missing(settings_file)))
+    return Restored(tuple(found), tuple(left), tuple(_missing(settings_file)), screen)
 
 
 def _content(device: DeviceSettings, settings_file: Path) -> Iterator[tuple[str, bytes]]:
@@ -171,17 +183,16 @@ def _read(archive: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(archive, "r:gz") as source:
             entries = source.getmembers()
-            if not entries or entries[0].name != "backup.json":
+            if not entries or entries[0].name != ABOUT:
                 raise ContentError(f"{archive}: is no backup of a device")
             for entry in entries:
                 content = source.extractfile(entry) if entry.isreg() else None
                 if content is None or entry.size > LARGEST:
                     raise ContentError(f"{archive}: {entry.name} is in no backup of a device")
-                if entry.name == "backup.json":
-                    if json.loads(content.read()).get("format") != FORMAT:
-                        raise ContentError(f"{archive}: was made by a newer version")
-                    continue
-                yield entry.name, content.read()
+                read = content.read()
+                if entry.name == ABOUT and json.loads(read).get("format") != FORMAT:
+                    raise ContentError(f"{archive}: was made by a newer version")
+                yield entry.name, read
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise ContentError(f"{archive}: is no backup of a device: {error}") from error
 

@@ -131,7 +131,7 @@ class StaffPin:
             ContentError: It is too short or too easy to guess.
             ShelfError: The state folder cannot be written.
         """
-        digits = _checked(pin)
+        digits = checked_pin(pin)
         try:
             durable.make_private_folder(self._folder)
             with locked(self._folder / LOCK_FILE, wait=True):
@@ -216,7 +216,12 @@ def new_pin() -> str:
             return pin
 
 
-def _checked(pin: str) -> str:
+def checked_pin(pin: str) -> str:
+    """The digits of a new PIN.
+
+    Raises:
+        ContentError: It is too short or too easy to guess.
+    """
     digits = re.sub(r"\s", "", pin)
     if not re.fullmatch(f"[0-9]{{{FEWEST_DIGITS},{MOST_DIGITS}}}", digits):
         raise ContentError(

@@ -80,15 +80,24 @@ def test_a_port_that_is_in_use_is_noted(
 
 
 @pytest.mark.parametrize(
-    ("runs", "state", "said"),
-    [(True, "ok", "this device's appliance runs; its page: "), (False, "note", "another appl")],
+    ("host", "runs", "state", "said"),
+    [
+        ("127.0.0.1", True, "ok", "this device's appliance runs; its page: "),
+        ("127.0.0.2", False, "note", "another appl"),
+    ],
 )
 def test_the_devices_own_page_at_the_port_is_known(
-    runs: bool, state: str, said: str, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+    host: str,
+    runs: bool,
+    state: str,
+    said: str,
+    surroundings: Surroundings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """This process plays the appliance."""
+    """This process plays the appliance, also at another address."""
     device = StandInDevice()
-    server = Server(create_app(device), "127.0.0.1", 0, device.stopping)
+    server = Server(create_app(device), host, 0, device.stopping)
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__HOST", host)
     thread = threading.Thread(target=server.serve)
     thread.start()
     monkeypatch.setenv("VISUAL_SEARCH_EDGE__PORT", str(server.port))

@@ -17,8 +17,9 @@ from catalog.bundles.shelf import Shelf
 from catalog.core.errors import SettingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
+from edge.cameras import CameraInfo
 from edge.cli import setup as module
-from edge.setup import first_catalogue, services
+from edge.setup import first_catalogue, questions, services
 from edge.setup.answers import read_answers
 from edge.setup.apply import give_to_owner, label, seal
 from edge.web.staff.pin import StaffPin
@@ -37,8 +38,8 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setattr("edge.setup.services.UNIT", tmp_path / "no-unit")
     monkeypatch.setattr(module, "examine", lambda config: [Finding("camera", "ok", "it is there")])
-    monkeypatch.setattr(module, "list_cameras", list)
-    monkeypatch.setattr(module, "install_folders", list)
+    monkeypatch.setattr(questions, "list_cameras", list)
+    monkeypatch.setattr(questions, "install_folders", list)
     return tmp_path
 
 
@@ -241,7 +242,7 @@ def test_what_lies_beside_install_is_offered(
         (folder / name).touch()
     found = first_catalogue.install_folders([device / "usb", device / "absent"])
     assert found == [folder]
-    monkeypatch.setattr(module, "install_folders", lambda: found)
+    monkeypatch.setattr(questions, "install_folders", lambda: found)
     replies = ["http://camera/", "n", "", "browser", "n", PIN, "", "/absent", "", "none"]
     done = run(answers="".join(f"{reply}\n" for reply in replies))
     assert done.exit_code == 0, done.output
@@ -287,7 +288,7 @@ def systemd(device: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{device / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setattr("edge.setup.services.RUNNING", device)
     monkeypatch.setattr("edge.setup.services.UNIT", systemctl)
-    monkeypatch.setattr("edge.setup.services.page_answers", lambda port: "")
+    monkeypatch.setattr("edge.setup.services.page_answers", lambda address: "")
     return asked
 
 
@@ -319,14 +320,30 @@ def test_the_services_start_that_have_something_to_do(
         f"--quiet start {wanted}",
         *([f"--quiet restart {kiosk}"] if screen else []),
     ]
-    assert ("the screen stays dark: run 'apt-get install" in done.output) is not screen
+    assert ("the screen stays dark: run 'sudo apt-get install" in done.output) is not screen
 
 
-def test_a_failed_setup_leaves_the_services_as_they_were(stick: Path, systemd: Path) -> None:
-    file = stick / "visual-search.toml"
-    file.write_text(file.read_text().replace(PIN, "123456"))
+def test_a_failed_setup_leaves_the_services_as_they_were(
+    stick: Path, systemd: Path, device: Path
+) -> None:
+    (device / "data").mkdir()
+    (device / "data" / "state").symlink_to(device)
     assert run("--from", stick).exit_code == 1
     assert systemd.read_text().splitlines()[-1] == "--quiet start visual-search.target"
+
+
+def test_a_pin_that_is_refused_stops_nothing(
+    stick: Path, systemd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no catalogue is built before."""
+    photos_in(stick)
+    file = stick / "visual-search.toml"
+    changed = file.read_text().replace(PIN, "123456")
+    file.write_text(changed.replace("[setup]", '[setup]\ncatalogue = "photos"'))
+    monkeypatch.setattr(first_catalogue, "program", lambda: ["/absent"])
+    refused = str(run("--from", stick).exception)
+    assert "visual-search.toml, [setup] pin: This PIN is easy to guess" in refused
+    assert not systemd.exists()
 
 
 def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,6 +363,169 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert again.exit_code == 0, again.output
     assert "empty keeps the one that is set" in again.output
     StaffPin(device / "data" / "state").check(told[1], here=True)
+
+
+def test_a_second_time_enter_keeps_what_holds(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the settings for which nothing is asked."""
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    replies = ["rtsp://u:secret@camera/live", "y", "counter", "My shop", "fr", "y", "", "none"]
+    assert run(answers="".join(f"{reply}\n" for reply in [*replies, "file"])).exit_code == 0
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    (settings.parent / "logo.svg").touch()
+    changed = settings.read_text().replace("[page]", '# of the sign\n[page]\nlogo = "logo.svg"')
+    settings.write_text(changed.replace("[edge]", "[edge]\nrotate = 180"))
+    (device / "data" / "shelf" / "versions" / "one").mkdir(parents=True)
+    (device / "data" / "shelf" / "active").symlink_to("versions/one")
+    before = tomllib.loads(settings.read_text())
+    before["page"]["logo"] = str(settings.parent / "logo.svg")
+    again = run(answers="\n" * 9)
+    assert again.exit_code == 0, again.output
+    assert tomllib.loads(settings.read_text()) == before
+    assert "# of the sign" in settings.read_text()
+    assert "secret" not in again.output
+    for offered in (
+        "[rtsp://camera/live]",
+        "[Y/n]",
+        "[counter]",
+        "[My shop]",
+        "[fr]",
+        "own screen? [Y/n]",
+        "keep, and the one that is there stays; from a stick",
+        "[keep]",
+        "[file]",
+    ):
+        assert offered in again.output
+    dark = run(answers="\n\n\n\n\nn\n\n\n\n")
+    assert dark.exit_code == 0, dark.output
+    assert tomllib.loads(settings.read_text())["edge"]["kiosk"] is False
+
+
+def test_a_channel_and_a_claim_stay(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another answer takes them out."""
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    settings.parent.mkdir(parents=True)
+    (settings.parent / "root.json").write_text("{}")
+    text = (
+        f'[device]\ndata_dir = "{device / "data"}"\n[edge]\ncamera = "simulated"\n'
+        '[sync]\nsource = "s3://bucket/c"\nroot = "root.json"\n[provisioning]\n'
+        'template = "fleet"\ncertificate = "/gone.pem"\nprivate_key = "/gone.key"\n'
+        '[outbox]\ntransport = "mqtt"\nendpoint = "broker.example.com"\n'
+    )
+    settings.write_text(text)
+    expected = tomllib.loads(text)
+    done = run(answers="\n" * 9)
+    assert done.exit_code == 0, done.output
+    found = tomllib.loads(settings.read_text())
+    assert found["sync"] == {"source": "s3://bucket/c", "root": str(settings.parent / "root.json")}
+    assert "it goes on coming from its address" in done.output
+    assert "[mqtt-by-claim]" in done.output
+    assert (found["provisioning"], found["outbox"]) == (
+        expected["provisioning"],
+        expected["outbox"],
+    )
+    assert run(answers="\n" * 6 + "none\nnone\n").exit_code == 0
+    found = tomllib.loads(settings.read_text())
+    assert (found["sync"], found["outbox"]["transport"]) == ({}, "none")
+    assert "provisioning" not in found
+
+
+def test_of_settings_that_are_wrong_nothing_is_offered(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    settings.parent.mkdir(parents=True)
+    for wrong in ("[edge]\nprot = 1\n", "[edge\n"):
+        settings.write_text(wrong)
+        done = run(answers="\n" * 8)
+        assert done.exit_code == 0, done.output
+        assert "of the settings that are there nothing is kept, as they are wrong" in done.output
+        assert tomllib.loads(settings.read_text())["edge"]["camera"] == "/dev/video0"
+
+
+def test_cameras_are_a_list_where_there_are_some(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PIN that is easy to guess is asked for again."""
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    none = run(answers="\n" * 5 + f"123456\n{PIN}\n\n\n")
+    assert none.exit_code == 0, none.output
+    assert "no camera is connected to this machine now; /dev/video0 is the one" in none.output
+    assert "A number of this list" not in none.output
+    assert "Error: This PIN is easy to guess" in none.output
+    StaffPin(device / "data" / "state").check(PIN, here=True)
+    cameras = [CameraInfo(f"/dev/video{n}", f"Eye {n}", "", (), "") for n in (2, 0)]
+    monkeypatch.setattr(questions, "list_cameras", lambda: cameras)
+    listed = run(answers="\n" * 9)
+    assert "  1  Eye 2 (/dev/video2; )" in listed.output
+    assert "A number of this list" in listed.output
+    assert "folder of pictures [2]:" in listed.output
+    other = run(answers="1\n" + "\n" * 8)
+    assert other.exit_code == 0, other.output
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    assert tomllib.loads(settings.read_text())["edge"]["camera"] == "/dev/video2"
+
+
+def test_what_the_screen_needs_is_said_where_it_is_asked_for(
+    device: Path, systemd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    monkeypatch.setattr("edge.setup.services.SCREEN", {"no-such": "no-such-program"})
+    done = run(answers="\n" * 4 + "y\n" + "\n" * 3)
+    assert done.exit_code == 0, done.output
+    said = done.output.partition("own screen? ")[0]
+    assert "needs Debian packages that are not installed: no-such. It can be switched on" in said
+    assert "run 'sudo apt-get install no-such' and 'sudo visual-search setup', and answer y" in said
+    assert "stays dark: run 'sudo apt-get install no-such' and then 'sudo visual-search setup'" in (
+        done.output
+    )
+
+
+def test_a_folder_without_a_file_says_what_to_do(stick: Path, device: Path) -> None:
+    below = str(run("--from", device).exception)
+    assert f"no file visual-search.toml is in it; name the folder {stick}, which" in below
+    (stick / "visual-search.toml").unlink()
+    none = str(run("--from", stick).exception)
+    assert "no file visual-search.toml is in it; run 'sudo visual-search setup' without" in none
+
+
+def test_one_setup_at_a_time_builds_a_catalogue(device: Path, builder: Path) -> None:
+    photos, data = photos_in(device), device / "data"
+    refused = pytest.raises(VisualSearchError, match="another setup builds its catalogue here")
+    with first_catalogue.bundle_of(photos, data, "") as bundle:
+        with refused, first_catalogue.bundle_of(photos, data, ""):
+            pass  # never reached
+        assert bundle is not None
+        assert bundle.is_dir()
+    assert not bundle.exists()
+
+
+def test_an_option_of_the_build_is_said_to_be_one(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("Ware,Datei\ncup,a.jpg\n")
+    with pytest.raises(VisualSearchError) as caught:
+        first_catalogue.check_place(table)
+    assert "say which column it is by --map" in str(caught.value)
+    assert f"given to 'visual-search catalog build {table} --out BUNDLE'" in str(caught.value)
+
+
+def test_a_folder_that_is_gone_or_closed_is_no_install_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "stick"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert first_catalogue.current_folder() == Path("/")
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert not first_catalogue.is_install_folder(tmp_path)
+    assert first_catalogue.beside_install([tmp_path]) == []
 
 
 def test_where_only_the_device_opens_its_page_the_label_has_no_code(
@@ -560,4 +740,4 @@ def test_a_label_in_the_data_folder_is_its_owners(
 
 
 def test_a_label_escapes_the_shops_name() -> None:
-    assert "<h1>A &lt;b&gt; &amp; C</h1>" in label("A <b> & C", "id", ["http://a.local:8080/"])
+    assert "<h1>A &lt;b&gt; &amp; C</h1>" in label("A <b> & C", "id", "http://a.local:8080/")

@@ -114,6 +114,39 @@ def test_what_comes_after_a_restore_is_said(
     assert "no setup is needed" in done.output
 
 
+@pytest.mark.parametrize(("had", "starts"), [("yes", True), ("no", False), ("unknown", False)])
+def test_the_screen_is_put_back_as_it_was(
+    had: str, starts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser of one's own has kiosk = true, too; and one that was enabled by hand stays."""
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "data"))
+    file, asked, archive = (tmp_path / name for name in ("v.toml", "asked", "shop.tar.gz"))
+    file.write_text(f"[edge]\nkiosk = {'false' if had == 'unknown' else 'true'}\n")
+    systemctl = tmp_path / "systemctl"
+    code = 0 if had == "yes" else 1
+    systemctl.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\ncase "$*" in *is-enabled*) exit {code};; esac\n'
+    )
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr("edge.setup.services.RUNNING", tmp_path)
+    monkeypatch.setattr("edge.setup.services.UNIT", systemctl)
+    monkeypatch.setattr("edge.setup.services.SCREEN", {"sh": "sh"})
+    if had == "unknown":  # as of an earlier version
+        with tarfile.open(archive, "w:gz") as out:
+            info = tarfile.TarInfo("backup.json")
+            info.size = 13
+            out.addfile(info, io.BytesIO(b'{"format": 1}'))
+    else:
+        CliRunner().invoke(command, ["--config", str(file), "backup", str(archive)])
+    done = CliRunner().invoke(command, ["--config", str(file), "restore", str(archive)])
+    assert done.exit_code == 0, done.output
+    told = asked.read_text()
+    assert "disable --now visual-search-kiosk" not in told
+    assert ("restart visual-search-kiosk.service" in told) is starts
+    assert (" visual-search-kiosk.service" in told.partition("--quiet enable")[2]) is starts
+
+
 def test_what_is_missing_is_said_also_where_the_services_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

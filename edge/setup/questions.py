@@ -1,0 +1,223 @@
+"""Ask for all that a device is set up from; each question offers what holds now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import tomlkit
+from tomlkit import TOMLDocument
+
+from catalog.core.errors import ContentError
+from edge.cameras.listing import list_cameras
+from edge.cameras.source_names import public_name
+from edge.settings import EdgeSettings
+from edge.setup.first_catalogue import (
+    beside_install,
+    check_place,
+    current_folder,
+    install_folders,
+)
+from edge.web.languages import LANGUAGES
+from edge.web.staff.pin import checked_pin, new_pin
+
+CATALOGUES = ("stick", "address", "none")
+REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
+FIRST_CAMERA = str(EdgeSettings.model_fields["camera"].default)
+
+Table = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Present:
+    """What a device has before the questions, so that Enter keeps it.
+
+    Attributes:
+        document: Its settings; empty where there are none.
+        has_pin: Whether it has a PIN that can stay.
+        has_catalogue: Whether a catalogue is active on it.
+        has_screen: Whether its own screen shows the page.
+        missing: The packages that its screen needs and that are not installed.
+    """
+
+    document: TOMLDocument
+    has_pin: bool
+    has_catalogue: bool
+    has_screen: bool
+    missing: tuple[str, ...]
+
+
+def ask(present: Present) -> tuple[str, Path]:
+    """Ask for everything; the text of a file to set up from, and the folder of its catalogue."""
+    document = present.document
+    setup, edge, page = (_table(document, name) for name in ("setup", "edge", "page"))
+    edge["camera"] = _camera(str(edge.get("camera", "")))
+    edge["lan"] = click.confirm(
+        "May phones and computers in the local network open the page?", bool(edge.get("lan"))
+    )
+    if edge["lan"]:
+        question = "Name in the network, as in http://NAME.local:8080/"
+        edge["name"] = click.prompt(question, edge.get("name") or "shop")
+    name = page.get("name", "")
+    page["name"] = click.prompt("The shop's name on the page", name, show_default=bool(name))
+    languages = ["browser", *LANGUAGES]
+    language = click.prompt(
+        "The page's language", page.get("language") or "browser", type=click.Choice(languages)
+    )
+    page["language"] = "" if language == "browser" else language
+    _screen(setup, edge, present)
+    made_up = _pin(setup, has_pin=present.has_pin)
+    folder = _catalogue(setup, _table(document, "sync"), has_one=present.has_catalogue)
+    _reports(document, folder)
+    if made_up:
+        click.echo(f"the staff's PIN is {made_up}; it is shown only here")
+    return tomlkit.dumps(document), folder
+
+
+def _table(document: TOMLDocument, name: str) -> Table:
+    table: Table = document.setdefault(name, tomlkit.table())
+    return table
+
+
+def _camera(now: str) -> str:
+    """Ask which camera; the stable name of one of this machine's, or an address."""
+    found = list_cameras()
+    sources = [
+        f"/dev/v4l/by-id/{camera.stable_name}" if camera.stable_name else camera.path
+        for camera in found
+    ]
+    offered = public_name(now)  # passwords are not shown
+    for number, camera in enumerate(found, 1):
+        modes = ", ".join(str(mode) for mode in camera.modes[:3]) or camera.problem
+        click.echo(f"  {number}  {camera.name} ({camera.path}; {modes})")
+        if now in (camera.path, sources[number - 1]):
+            offered = str(number)
+    others = "an rtsp:// or http:// address, a video file, or a folder of pictures"
+    if found:
+        question = f"Which camera? A number of this list, {others}"
+    else:
+        click.echo(
+            f"no camera is connected to this machine now; {FIRST_CAMERA} is the one that is "
+            "plugged in first"
+        )
+        question = f"Which camera? {FIRST_CAMERA}, {others}"
+    answer: str = click.prompt(question, offered or ("1" if found else FIRST_CAMERA))
+    if now and answer == offered:
+        return now
+    if answer.isdigit() and 1 <= int(answer) <= len(found):
+        return sources[int(answer) - 1]
+    path = Path(answer).expanduser()
+    return str(path.absolute()) if path.exists() else answer  # services run elsewhere
+
+
+def _screen(setup: Table, edge: Table, present: Present) -> None:
+    if present.missing:
+        click.echo(
+            f"the device's own screen needs Debian packages that are not installed: "
+            f"{', '.join(present.missing)}. It can be switched on later, too: run 'sudo apt-get "
+            f"install {' '.join(present.missing)}' and 'sudo visual-search setup', and answer y "
+            "here; Enter keeps all other answers"
+        )
+    setup["screen"] = click.confirm(
+        "Show the page on this device's own screen?", present.has_screen
+    )
+    if present.has_screen and not setup["screen"]:
+        edge["kiosk"] = False
+
+
+def _pin(setup: Table, *, has_pin: bool) -> str:
+    """Ask for the staff's PIN; the one that was made up, empty where none was."""
+
+    def checked(answer: str) -> str:
+        try:
+            return answer and checked_pin(answer)
+        except ContentError as error:
+            raise click.UsageError(str(error)) from error
+
+    empty = "empty keeps the one that is set" if has_pin else "empty for one that is made up"
+    pin = click.prompt(f"The staff's PIN; {empty}", "", show_default=False, value_proc=checked)
+    made_up = "" if pin or has_pin else new_pin()
+    setup["pin"] = pin or made_up
+    return made_up
+
+
+def _catalogue(setup: Table, sync: Table, *, has_one: bool) -> Path:
+    """Ask where the catalogue comes from; the folder in which named files lie."""
+    folder = current_folder()
+    found = beside_install({folder, *install_folders()})
+    source = str(sync.get("source", ""))
+    kept = "the one that is there stays" if has_one else "it goes on coming from its address"
+    keeps = has_one or bool(source)
+    click.echo(
+        f"The catalogue: {f'keep, and {kept}; ' if keeps else ''}from a stick or this disk, where "
+        "it lies, or photos or a table to build it of; from an address; or none yet."
+    )
+    kind = click.prompt(
+        "Where does the catalogue come from?",
+        "keep" if keeps else "stick" if len(found) == 1 else "none",
+        type=click.Choice(["keep", *CATALOGUES] if keeps else CATALOGUES),
+    )
+    if kind in ("stick", "none"):
+        sync.pop("source", None)
+        sync.pop("root", None)
+    if kind == "stick":
+        place = _place(found[0] if len(found) == 1 else None)
+        folder, setup["catalogue"] = place.parent, place.name
+    elif kind == "address":
+        question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
+        sync["source"] = click.prompt(question, source or None)
+        root = Path(click.prompt("The owner's root.json", sync.get("root"))).expanduser().absolute()
+        folder, sync["root"] = root.parent, root.name
+    return folder
+
+
+def _place(offered: Path | None) -> Path:
+    """Ask for a bundle, or for what one is built from, until one is named that can be used."""
+
+    def checked(answer: str) -> Path:
+        place = Path(answer).expanduser().absolute()
+        try:
+            check_place(place)
+        except ContentError as error:
+            raise click.UsageError(str(error)) from error
+        return place
+
+    question = "Which? A catalogue's folder, a folder of photos, or a table"
+    place: Path = click.prompt(question, offered and str(offered), value_proc=checked)
+    return place
+
+
+def _reports(document: TOMLDocument, folder: Path) -> None:
+    """Ask where reports go; files of a claim are named as they lie from `folder`."""
+    outbox = _table(document, "outbox")
+    now = str(outbox.get("transport", "none"))
+    if now == "mqtt" and document.get("provisioning", {}).get("template"):
+        now = "mqtt-by-claim"
+    choices = click.Choice(list(dict.fromkeys((*REPORTS, now))))
+    reports = click.prompt("Where do reports go?", now, type=choices)
+    outbox["transport"] = "mqtt" if reports.startswith("mqtt") else reports
+    if reports.startswith("mqtt"):
+        outbox["endpoint"] = click.prompt("The broker's address", outbox.get("endpoint"))
+    if reports == now:
+        return
+    if reports == "mqtt-by-claim":
+        _claim(document, folder)
+    else:
+        document.pop("provisioning", None)
+
+
+def _claim(document: TOMLDocument, folder: Path) -> None:
+    """Ask for what a device is provisioned with."""
+    device, provisioning = _table(document, "device"), _table(document, "provisioning")
+    provisioning["template"] = click.prompt("The provisioning template's name", "visual-search")
+    for table, key, question in (
+        (provisioning, "certificate", "The claim certificate's file"),
+        (provisioning, "private_key", "The claim's private key"),
+        (device, "ca", "Amazon's root certificate"),
+    ):
+        file = Path(click.prompt(question)).expanduser().absolute()
+        table[key] = os.path.relpath(file, folder)
