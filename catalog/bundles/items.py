@@ -165,6 +165,11 @@ class Items:
         rows = self._query("select * from photos where sku = ? order by number", [sku])
         return [Photo(**row) for row in rows]
 
+    def titled(self, title: str) -> list[Item]:
+        """Return the items with a title; A to Z count as a to z."""
+        rows = self._query("select * from items where title = ? collate nocase", [title])
+        return [_item(row) for row in rows]
+
     def find(self, text: str, limit: int = 20) -> list[Item]:
         """Find items by words of their title, sku or attributes; see `TextSearch.find`.
 

@@ -247,6 +247,20 @@ class TaughtStore:
             items = change.execute("delete from items where sku = ?", (sku,)).rowcount
         return bool(photos + items)
 
+    def change_item(self, sku: str, item: Item) -> None:
+        """Give a taught item other fields, also another sku; all of it or nothing.
+
+        Raises:
+            ShelfError: The file cannot be written, or another taught item has that sku.
+        """
+        with self._changing() as change:
+            fields = (item.sku, item.title, item.price, item.location)
+            change.execute(
+                "update items set sku = ?, title = ?, price = ?, location = ? where sku = ?",
+                (*fields, sku),
+            )
+            change.execute("update photos set sku = ? where sku = ?", (item.sku, sku))
+
     def _check_room(self, sku: str, item: Item | None, more: int) -> None:
         counted = "select count(*) from photos"
         every = self._rows(counted)[0][0]

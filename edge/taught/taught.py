@@ -31,7 +31,7 @@ from edge.taught.store import (
     TaughtPhoto,
     TaughtStore,
 )
-from edge.taught.wish import LONGEST_SKU, Wish, wished_item
+from edge.taught.wish import LONGEST_SKU, Wish, changed_item, same_name, wished_item
 
 MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
 NEW_LOOK = 0  # no photo has this number
@@ -162,6 +162,34 @@ class Taught:
         photos = self._of_sighting(sighting, unless_of)
         if photos:
             self._change(lambda: self.store.remove_photos(photos))
+
+    def change(self, sku: str, wish: Wish) -> Item | None:
+        """Change an item that the staff made, and return it; None where there is none.
+
+        Args:
+            sku: The item.
+            wish: Its new title, price and place, and its sku where that changes, too.
+
+        Raises:
+            ContentError: The wish has no title, the number of another item, or an unfit text.
+            NoCatalogueError: No bundle is open.
+            ShelfError: It cannot be written.
+        """
+        bundle, items = self._open_bundle(), self.store.items()
+        before = own_items(bundle, self.store).get(sku)
+        if before is None:
+            return None
+        item = changed_item(bundle, items, before, wish)
+        self._change(lambda: self.store.change_item(sku, item))
+        return item
+
+    def of_same_name(self, wish: Wish, of: str) -> Item | None:
+        """An item that has the title of a wish already; None where that of the sku `of` has it.
+
+        Raises:
+            NoCatalogueError: No bundle is open.
+        """
+        return same_name(self._open_bundle(), self.store.items(), wish, of)
 
     def remove_photo(self, photo: int) -> bool:
         """Remove a photo; whether there was one. A taught item without photos goes with it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
@@ -51,13 +51,7 @@ def wished_item(bundle: Bundle, taught_items: Iterable[Item], wish: Wish) -> tup
     title = title or (taught.title if taught else "")
     if not title:
         raise ContentError("give the thing a name, or choose an item of the catalogue")
-    for text in (title, wish.price, wish.location, *wish.attributes.values()):
-        if len(text) > LONGEST_TEXT or not _is_line(text):
-            raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
-    if len(sku) > LONGEST_SKU or not _is_line(sku) or re.search(r"[/\\]|^\.", sku):
-        raise ContentError(
-            f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
-        )
+    _check_texts(sku, title, wish)
     item = Item(
         sku or f"own-{secrets.token_hex(4)}",
         title,
@@ -67,6 +61,49 @@ def wished_item(bundle: Bundle, taught_items: Iterable[Item], wish: Wish) -> tup
         (taught.attributes if taught else {}) | wish.attributes,
     )
     return item, True
+
+
+def changed_item(bundle: Bundle, taught_items: Iterable[Item], item: Item, wish: Wish) -> Item:
+    """Return a taught item with the title, price and place of a wish, and its sku where it has one.
+
+    Raises:
+        ContentError: The wish has no title, the number of another item, or an unfit text.
+    """
+    sku = wish.sku.strip() or item.sku
+    title = " ".join(wish.title.split())
+    if not title:
+        raise ContentError("give the thing a name")
+    _check_texts(sku, title, wish)
+    others = (other for other in taught_items if other.sku == sku != item.sku)
+    other = bundle.items.get(sku) or next(others, None)
+    if other is not None:
+        raise ContentError(f"another item has the number {sku} already: “{other.title}”")
+    return replace(
+        item, sku=sku, title=title, price=wish.price.strip(), location=wish.location.strip()
+    )
+
+
+def same_name(bundle: Bundle, taught_items: Iterable[Item], wish: Wish, of: str) -> Item | None:
+    """Return an item that has the title of a wish already; None where that of the sku `of` has it.
+
+    A to Z count as a to z.
+    """
+    title = " ".join(wish.title.split())
+    if not title:
+        return None
+    taught = (item for item in taught_items if item.title.casefold() == title.casefold())
+    known = (*bundle.items.titled(title), *taught)
+    return None if any(item.sku == of for item in known) else next(iter(known), None)
+
+
+def _check_texts(sku: str, title: str, wish: Wish) -> None:
+    for text in (title, wish.price, wish.location, *wish.attributes.values()):
+        if len(text) > LONGEST_TEXT or not _is_line(text):
+            raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
+    if len(sku) > LONGEST_SKU or not _is_line(sku) or re.search(r"[/\\]|^\.", sku):
+        raise ContentError(
+            f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
+        )
 
 
 def _is_line(text: str) -> bool:

@@ -24,7 +24,8 @@ FAULTS = """([leastText, leastTarget]) => {
     if ((hasWords || each.matches("input, select")) && size < leastText)
       faults.push(`${name(each)} has ${size} pixels`);
     if (each.matches("button, input, select, summary, a")) {
-      const target = each.closest("label.tick, .cameras label") ?? each; // its words are one, too
+      const label = each.closest("label.tick, .cameras label, label.button");
+      const target = label ?? each; // its words are one, too
       if (box(target).height < leastTarget) faults.push(`${name(each)} is low`);
     }
   }

@@ -20,7 +20,7 @@ from edge.web.staff.pin import HASH_FILE
 from tests.support.served_page import serving
 from tests.support.shop_week import let_a_week_pass
 from tests.support.taught_device import PIN, TaughtDevice
-from tests.support.web_stand_in import CUP, GEAR, SHELL, StandInDevice, draw_scene
+from tests.support.web_stand_in import CUP, GEAR, ITEMS, SHELL, StandInDevice, draw_scene
 
 ALL_LOADED = "(some) => [...document.querySelectorAll(some)].every((picture) => picture.complete)"
 Shoot = Callable[[str], None]  # takes the screenshot of a state
@@ -32,6 +32,7 @@ STAFF_STATES = (
     "staff-lesson",
     "staff-named",
     "staff-chosen",
+    "staff-same-name",
     "staff-saved",
     "staff-looks",
     "staff-judging",
@@ -39,6 +40,7 @@ STAFF_STATES = (
     "staff-history",
     "staff-forgetting",
     "staff-taught",
+    "staff-correcting",
     "staff-settings",
     "staff-changed",
     "staff-device",
@@ -88,9 +90,15 @@ def walk(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#history-forget button").click()
     show("#history", "end")
     shoot("staff-forgetting")
-    page.locator("#taught-items button").nth(1).click()
+    page.locator("#taught-items .danger").nth(1).click()
     show("#taught")
     shoot("staff-taught")
+    page.locator("#taught-items .choices .button:not(.danger)").first.click()
+    page.locator("#taught-items [name=title]").fill(ITEMS[CUP].title)
+    page.locator("#taught-items form .strong").click()
+    page.locator("#taught-items .wrong:not(:empty)").wait_for()
+    show("#taught-items form", "center")
+    shoot("staff-correcting")
     show("#settings")
     shoot("staff-settings")
     page.locator("[id='setting-page.name']").fill("Corner shop")
@@ -160,6 +168,10 @@ def _teach(page: Page, device: TaughtDevice, shoot: Shoot) -> None:
     page.locator("#teach").evaluate("(card) => card.scrollIntoView()")
     shoot("staff-chosen")
     page.locator("#unchoose").click()
+    page.locator("#title").fill(ITEMS[CUP].title)
+    page.locator("#teach-save").click()
+    page.locator("#same").wait_for()
+    shoot("staff-same-name")
     page.locator("#title").fill("Nautilus shell, polished")
     page.locator("#teach-save").click()
     page.locator("#teach-done").wait_for()
@@ -201,7 +213,7 @@ def walk_setup(page: Page, address: str, shoot: Shoot) -> None:
     page.locator("#setup").wait_for()
     page.locator(".cameras input").first.check()
     page.wait_for_function(ALL_LOADED, arg=".cameras img")
-    page.locator("#brand").scroll_into_view_if_needed()
+    page.locator(".brand").scroll_into_view_if_needed()
     shoot("staff-setup")
     catalogue = page.locator("#catalogue")
     stick = catalogue.input_value()

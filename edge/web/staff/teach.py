@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flask import Flask, Response, jsonify, send_file
 
@@ -24,6 +24,7 @@ from edge.web.staff.sentences import sentence
 from edge.words import Words
 
 LARGEST_NUMBER = 2**31 - 1
+CHANGED = ("sku", "title", "price", "location")  # what can be changed of an item later
 
 
 class Teach:
@@ -50,7 +51,9 @@ class Teach:
         path = f"{STAFF_PATH}taught"
         app.add_url_rule(path, view_func=self.taught)
         app.add_url_rule(path, view_func=self.teach, methods=["POST"])
-        app.add_url_rule(f"{path}/<path:sku>", view_func=self.remove_item, methods=["DELETE"])
+        item = f"{path}/<path:sku>"
+        app.add_url_rule(item, view_func=self.change_item, methods=["PUT"])
+        app.add_url_rule(item, view_func=self.remove_item, methods=["DELETE"])
         app.add_url_rule(f"{STAFF_PATH}export.zip", view_func=self.export)
         photo = f"{STAFF_PATH}photos/<int:photo_id>"
         app.add_url_rule(photo, view_func=self.own_photo)
@@ -105,14 +108,35 @@ class Teach:
         """Save the views that were taken, or those that the request names, as photos of an item."""
         fields, taught = body(), self._taught()
         named = _named_views(fields.pop("views", None))
+        is_another = _is_another(fields)
         wish = _wish(fields)
         try:
             with self._saving:  # a second request finds the lesson ended
-                item = taught.save(wish, _views(taught.collector.progress(), named))
+                views = _views(taught.collector.progress(), named)
+                if views and not is_another:
+                    self._check_name(wish, wish.sku.strip())
+                item = taught.save(wish, views)
         except ContentError as error:
             raise ProblemError(400, sentence(str(error))) from error
         self._appliance.look_again()
         return jsonify({"item": item_document(item)})
+
+    def change_item(self, sku: str) -> Response:
+        """Change the title, price, place and number of an item that the staff made."""
+        fields, taught = body(), self._taught()
+        is_another = _is_another(fields)
+        wish = _wish(fields, CHANGED)
+        try:
+            with self._saving:
+                if not is_another:
+                    self._check_name(wish, sku)
+                item = taught.change(sku, wish)
+        except ContentError as error:
+            raise ProblemError(400, sentence(str(error))) from error
+        if item is None:
+            raise ProblemError(404, f"No item of this device's own has the number {sku[:100]}.")
+        self._appliance.look_again()
+        return self.taught()
 
     def remove_item(self, sku: str) -> Response:
         """Remove a taught item, or the own photos of an item of the catalogue."""
@@ -148,6 +172,23 @@ class Teach:
         finally:
             self._exporting.release()
         return send_file(file, "application/zip", as_attachment=True, download_name="taught.zip")
+
+    def _check_name(self, wish: Wish, of: str) -> None:
+        """Check that no item has the name that is wished, unless that of the sku `of` has it.
+
+        Raises:
+            ProblemError: 409, one has it.
+        """
+        known = self._taught().of_same_name(wish, of)
+        if known is not None:
+            raise ProblemError(
+                409,
+                Words(
+                    "There is already “{title}”, with the number {sku}.",
+                    title=known.title,
+                    sku=known.sku,
+                ),
+            )
 
     def _taught(self) -> Taught:
         taught = self._appliance.taught
@@ -218,12 +259,20 @@ def _views(progress: Progress | None, named: Collection[int] | None) -> list[Vie
     return found
 
 
-def _wish(fields: dict[str, object]) -> Wish:
-    texts = {name: fields.get(name, "") for name in ("sku", "title", "price", "location", "gtin")}
+def _is_another(fields: dict[str, object]) -> bool:
+    """Whether a request says that another item may have the same name."""
+    given = fields.pop("another", False)
+    if not isinstance(given, bool):
+        raise ProblemError(400, "Send another as true or false.")
+    return given
+
+
+def _wish(fields: dict[str, object], names: Sequence[str] = (*CHANGED, "gtin")) -> Wish:
+    texts = {name: fields.get(name, "") for name in names}
     if set(fields) - set(texts) or not all(isinstance(text, str) for text in texts.values()):
         raise ProblemError(400, f"Send texts, and no others than {', '.join(texts)}.")
     known = {name: str(text) for name, text in texts.items()}
-    gtin = known.pop("gtin").strip()
+    gtin = known.pop("gtin", "").strip()
     return Wish(**known, attributes={"gtin": gtin} if gtin else {})
 
 

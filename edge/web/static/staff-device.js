@@ -127,7 +127,7 @@ const SUBJECTS = {
 };
 const ACTIONS = { // the words on each button, and the question before it acts
   "camera-again": [say("Camera again")],
-  "go-back": [say("Go back"), say("To the one before")],
+  "go-back": [say("Use the catalogue before"), say("Use it now")],
   "sync-now": [say("Sync now")],
   "follow-again": [say("Follow again")],
   restart: [say("Restart"), say("Restart now")],

@@ -1,9 +1,10 @@
 // The card of what was seen: filtered, page by page, and as a table.
 
-import { byId, make } from "./dom.js";
+import { byId, make, text } from "./dom.js";
 import { button, isolated, sureButton } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { lookPicture } from "./staff-missing.js";
+import { drawDays, midnight } from "./staff-days.js";
 import { clock, say } from "./words.js";
 
 const HISTORY = "api/staff/history";
@@ -33,6 +34,7 @@ export class HistoryCard {
   show(entered) {
     byId("history").hidden = !entered;
     clearTimeout(this.#typing);
+    if (entered) for (const days of ["history-since", "history-until"]) drawDays(byId(days));
     byId("history-filters").reset();
     if (entered) this.#renew();
     else this.#clear();
@@ -93,12 +95,13 @@ export class HistoryCard {
 
   #row(entry) {
     const { id, answer, sku, title, others, chosen, chosen_title, has_look } = entry;
-    const titles = [title, ...(answer === "match" ? [] : others)].filter(Boolean).map(isolated).join("; ");
+    const named = [title, ...(answer === "match" ? [] : others)].filter(Boolean);
+    const titles = named.length > 1 ? named.map(isolated).join("; ") : named.join();
     const words = make(
       "div",
       "",
-      make("h3", "", titles || say("Unknown")),
-      make("p", "soft", details(entry)),
+      text("h3", "", titles || ANSWERS[answer]),
+      make("p", "soft", details(entry, titles)),
       saidLine(judgedWords(entry.judged)),
     );
     const choices = make("div", "choices");
@@ -114,18 +117,12 @@ export class HistoryCard {
   }
 }
 
-// The begin of a day, or of one some days later, where the person is: times are shown in the browser's time zone.
-function midnight(day, later) {
-  const date = new Date(`${day}T00:00`);
-  date.setDate(date.getDate() + later); // one of 23 or 25 hours, too
-  return date;
-}
-
 const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Perhaps one of these"), unknown: say("Unknown") };
 
 // What there is to tell of a sighting beside the answer.
-function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }) {
-  const told = [clock(Date.parse(at)), ANSWERS[answer]];
+function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }, titles) {
+  const told = [clock(Date.parse(at))];
+  if (titles) told.push(ANSWERS[answer]); // else it is the heading
   if (code) told.push(say("code {code}", { code }));
   if (unknown_gtin) told.push(say("Product number {gtin}", { gtin: unknown_gtin }));
   if (chosen) told.push(say("a visitor chose {chosen}", { chosen: isolated(chosen_title ?? chosen) }));

@@ -6,11 +6,13 @@ import { ownWords, say } from "./words.js";
 const PATIENCE = 30_000; // ms
 
 export class Refused extends Error {
-  // `wait` is how many seconds the device wants to wait before it is asked again; 0 for none.
-  constructor(status, detail, wait = 0) {
+  // `wait` is how many seconds the device wants to wait before it is asked again; 0 for none. `values` are those
+  // that stand in the sentence, by their names.
+  constructor(status, detail, wait = 0, values = {}) {
     super(detail);
     this.status = status;
     this.wait = wait;
+    this.values = values;
   }
 }
 
@@ -54,7 +56,7 @@ export class StaffLink {
     }
     const detail = await ownWords(found.detail, found.words);
     const wait = Number(answer.headers.get("Retry-After")) || 0;
-    throw new Refused(answer.status, detail || say("The device answered {status}.", { status: answer.status }), wait);
+    throw new Refused(answer.status, detail || say("The device answered {status}.", { status: answer.status }), wait, found.words?.values);
   }
 
   // End the session at once: nobody waits for an answer. Where the device cannot be told, it ends there by itself.

@@ -1,6 +1,6 @@
 // The card of the last looks: whether each answer was right, and which item it was.
 
-import { byId, make } from "./dom.js";
+import { byId, make, text } from "./dom.js";
 import { isolated } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { clock, guessWords, say } from "./words.js";
@@ -65,7 +65,7 @@ export class LooksCard {
     const words = make(
       "div",
       "",
-      make("h3", "", answerWords(sighting)),
+      text("h3", "", answerWords(sighting)),
       make("p", "soft", clock(sighting.at)),
       noted?.wanted ? make("p", "soft", say("A visitor asked for it.")) : null,
       said,
@@ -87,7 +87,7 @@ function chosenItem({ matches, guesses = [] }, noted) {
 }
 
 function answerWords({ verdict, matches, guesses }) {
-  if (verdict === "match") return isolated(matches[0].title);
+  if (verdict === "match") return matches[0].title;
   if (verdict === "one_of") return say("One of: {titles}", { titles: titlesOf(matches) });
   return guesses ? `${guessWords(guesses)}: ${titlesOf(guesses)}` : say("Unknown");
 }

@@ -80,13 +80,14 @@ export class SettingsCard {
 }
 
 const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
-const FIELDS = { // the label of each setting, an example, and where it needs one a sentence below it
-  "edge.camera": [say("Camera"), "/dev/video0, rtsp://…"],
-  "page.name": [say("The shop’s name"), "Visual search"],
+const example = (value) => say("for example {value}", { value });
+const FIELDS = { // the label of each setting, what an empty field says, and where it needs one a sentence below it
+  "edge.camera": [say("Camera"), example("/dev/video0, rtsp://…")],
+  "page.name": [say("The shop’s name"), example("Visual search")],
   "page.welcome": [say("The first sentence while nobody is there"), ""],
-  "page.accent": [say("The page’s colour"), "#1f5c57"],
+  "page.accent": [say("The page’s colour"), example("#1f5c57")],
   "page.language": [say("Language"), ""],
-  "page.dim": [say("Dark at night"), "22:00-07:00"],
+  "page.dim": [say("Dark at night"), example("22:00-07:00")],
   "edge.foreign_share": [
     say("Of 100 things shown, so many are not ours"),
     "",
@@ -96,7 +97,7 @@ const FIELDS = { // the label of each setting, an example, and where it needs on
 };
 
 function field({ name, value, fixed_by }) {
-  const [label, example, hint = ""] = FIELDS[name] ?? [name, ""];
+  const [label, empty, hint = ""] = FIELDS[name] ?? [name, ""];
   const input = name === "page.language" ? select(LANGUAGES, value) : make("input");
   input.name = name;
   input.id = `setting-${name}`;
@@ -110,7 +111,7 @@ function field({ name, value, fixed_by }) {
   } else {
     input.value = value;
     input.dir = "auto";
-    if (example) input.placeholder = example;
+    if (empty) input.placeholder = empty;
   }
   input.dataset.shown = said(input);
   const row = make("div", "", ...labelled(label, input));

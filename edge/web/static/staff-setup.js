@@ -1,7 +1,8 @@
 // The setup of a fresh device: the first PIN, then camera, names, catalogue and reports.
 
-import { byId, make } from "./dom.js";
+import { byId, make, text } from "./dom.js";
 import { StaffLink } from "./staff-link.js";
+import { refuse } from "./staff-wait.js";
 import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
@@ -82,7 +83,8 @@ function camera({ source, name, problem, current }, isFirstChoice) {
   radio.name = "camera";
   radio.value = source;
   radio.checked = current || isFirstChoice;
-  const label = make("label", "", radio, make("span", "", name, " ", make("span", "soft", problem || source)));
+  const words = make("span", "", text("span", "", name), text("span", "soft", problem || source));
+  const label = make("label", "", radio, words);
   const picture = make("img");
   picture.alt = "";
   picture.src = current ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
@@ -116,15 +118,19 @@ byId("catalogue").addEventListener("change", ({ target }) => {
   for (const row of document.querySelectorAll(".elsewhere")) row.hidden = target.value !== "address";
 });
 
+byId("root").addEventListener("change", ({ target }) => {
+  byId("root-name").textContent = target.files[0]?.name ?? "";
+});
+
 byId("enter").addEventListener("submit", async (event) => {
   event.preventDefault();
-  byId("enter-wrong").hidden = true;
+  refuse(null);
   const content = { pin: byId("pin").value };
   if (!byId("code-row").hidden) content.code = byId("code").value;
   try {
     await show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, content));
   } catch (error) {
-    complain("enter-wrong", error);
+    refuse(error);
   }
 });
 
@@ -149,7 +155,7 @@ function finish({ restarts, command, needs_restart }) {
     ? say("It starts again now; that takes a moment.")
     : needs_restart ? say("What was changed counts when the device starts again.") : "";
   if (command) {
-    byId("finished-command").replaceChildren(say("For catalogues and reports, run this on the device, too:"), " ", make("code", "", command));
+    byId("finished-command").replaceChildren(say("For catalogues and reports, run this on the device, too:"), " ", text("code", "", command));
     byId("finished-command").hidden = false;
   }
   byId("finished").focus();

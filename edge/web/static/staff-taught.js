@@ -1,13 +1,16 @@
-// The card of what was taught: items and photos of this device's own, which can be removed.
+// The card of what was taught: items and photos of this device's own, which can be corrected and removed.
 
-import { byId, make } from "./dom.js";
-import { isolated, sureButton } from "./staff-buttons.js";
+import { byId, make, text } from "./dom.js";
+import { button, sureButton } from "./staff-buttons.js";
+import { changeForm } from "./staff-change.js";
+import { saidLine } from "./staff-judging.js";
 import { say } from "./words.js";
 
 const TAUGHT = "api/staff/taught";
 
 export class TaughtCard {
   #link;
+  #changed = null; // the item that was changed last, as it was before, and the number that it has now
 
   constructor(link) {
     this.#link = link;
@@ -15,28 +18,31 @@ export class TaughtCard {
 
   show(entered) {
     byId("taught").hidden = !entered;
+    this.#changed = null;
+    byId("taught-items").replaceChildren();
     if (entered) this.renew();
-    else byId("taught-items").replaceChildren();
   }
 
   async renew() {
-    await this.#draw("GET", TAUGHT);
+    try {
+      this.#draw(await this.#link.ask("GET", TAUGHT));
+    } catch (error) {
+      this.#complain(error);
+    }
   }
 
-  async #draw(method, path) {
-    let items;
-    try {
-      ({ items } = await this.#link.ask(method, path));
-    } catch (error) {
-      if (!this.#link.entered) return;
-      byId("taught-none").textContent = error.message;
-      byId("taught-none").hidden = false;
-      return;
-    }
+  #complain(error) {
+    if (!this.#link.entered) return;
+    byId("taught-none").textContent = error.message;
+    byId("taught-none").hidden = false;
+  }
+
+  #draw({ items }) {
     byId("taught-none").textContent = say("Nothing yet.");
     byId("taught-none").hidden = items.length > 0;
     byId("taught-export").hidden = items.length === 0;
-    byId("taught-items").replaceChildren(...items.map((item) => this.#row(item)));
+    const open = new Map([...byId("taught-items").children].filter((row) => row.querySelector("form")).map((row) => [row.dataset.sku, row]));
+    byId("taught-items").replaceChildren(...items.map((item) => open.get(item.item.sku) ?? this.#row(item)));
   }
 
   #row({ item, photos, is_new, rests }) {
@@ -47,18 +53,85 @@ export class TaughtCard {
       picture.loading = "lazy";
       return picture;
     });
-    const act = () => this.#draw("DELETE", `${TAUGHT}/${encodeURIComponent(item.sku)}`);
-    const name = say("Remove {title}", { title: item.title });
-    const remove = sureButton(say("Remove"), say("Remove for good"), act, name);
-    const words = make("p", "soft", kindWords(is_new, rests));
-    return make(
-      "li",
-      "taught-item",
-      make("div", "", make("h3", "", isolated(item.title)), words),
-      make("div", "pictures", ...pictures),
+    const said = saidLine(this.#changed?.sku === item.sku ? say("Changed.") : "");
+    const details = [item.price, item.location].filter(Boolean).join(" · ");
+    const words = make(
+      "div",
+      "",
+      text("h3", "", item.title),
+      details ? text("p", "", details) : null,
+      make("p", "soft", kindWords(is_new, rests)),
+      said,
+    );
+    const row = make("li", "taught-item", words, make("div", "pictures", ...pictures), make("div", "choices"));
+    row.dataset.sku = item.sku;
+    this.#offer(row, item, is_new && !rests);
+    return row;
+  }
+
+  #offer(row, item, canChange) {
+    const before = this.#changed?.sku === item.sku ? this.#changed.before : null;
+    const change = button(say("Change"), () => this.#change(row, item));
+    change.setAttribute("aria-label", say("Change {title}", { title: item.title }));
+    const remove = sureButton(say("Remove"), say("Remove for good"), () => this.#remove(item), say("Remove {title}", { title: item.title }));
+    row.querySelector(".choices").replaceChildren(
+      ...(before ? [button(say("Undo the change"), () => this.#undo(row, item, before))] : []),
+      ...(canChange ? [change] : []),
       remove,
     );
   }
+
+  #change(row, item) {
+    row.querySelector(".said").textContent = "";
+    const form = changeForm(item, {
+      onSave: (fields) => this.#save(row, item, fields),
+      onCancel: () => {
+        form.remove();
+        this.#offer(row, item, true);
+        row.querySelector(".choices .button:nth-last-child(2)").focus();
+      },
+    });
+    row.querySelector(".choices").replaceChildren();
+    row.append(form);
+    form.querySelector("input").focus();
+  }
+
+  async #save(row, item, fields) {
+    const found = await this.#link.ask("PUT", place(item), fields);
+    this.#changed = { before: item, sku: fields.sku.trim() || item.sku };
+    row.remove();
+    this.#draw(found);
+    this.#focus(this.#changed.sku);
+  }
+
+  async #undo(row, item, { title, sku, price, location }) {
+    try {
+      const found = await this.#link.ask("PUT", place(item), { title, sku, price, location, another: true });
+      this.#changed = null;
+      this.#draw(found);
+      this.#focus(sku);
+    } catch (error) {
+      row.querySelector(".said").textContent = error.message;
+    }
+  }
+
+  async #remove(item) {
+    try {
+      this.#draw(await this.#link.ask("DELETE", place(item)));
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  // Where the keyboard goes on after an item was drawn anew.
+  #focus(sku) {
+    const row = [...byId("taught-items").children].find((each) => each.dataset.sku === sku);
+    row?.querySelector(".choices .button").focus();
+  }
+}
+
+function place({ sku }) {
+  return `${TAUGHT}/${encodeURIComponent(sku)}`;
 }
 
 function kindWords(isNew, rests) {

@@ -4,6 +4,7 @@ import { byId, make, wait } from "./dom.js";
 import { LivePicture } from "./picture.js";
 import { lookAgain } from "./staff-again.js";
 import { itemOffer } from "./staff-buttons.js";
+import { stepWords } from "./staff-step.js";
 import { say } from "./words.js";
 
 const LESSON = "api/staff/teaching";
@@ -18,6 +19,7 @@ export class TeachCard {
   #views = []; // ids of those that are shown
   #chosen = null; // the item of the catalogue whose views these are
   #gtin = "";
+  #same = ""; // the sku of an item that has the name already
   #saving = false;
   #typing = 0;
 
@@ -27,7 +29,7 @@ export class TeachCard {
     this.onSaved = onSaved;
     this.#picture = new LivePicture(byId("picture"), {
       onLive: (live) => (byId("picture-note").hidden = live), // the style sheet hides an old picture then
-      onSize: () => {},
+      onSize: (width, height) => byId("lesson").style.setProperty("--proportion", width / height),
       onThing: () => {},
     });
     byId("teach-begin").addEventListener("click", () => this.#begin());
@@ -40,9 +42,12 @@ export class TeachCard {
     byId("title").addEventListener("input", () => {
       clearTimeout(this.#typing);
       this.#typing = setTimeout(() => this.#offer(), TYPING);
+      this.#askForName(null);
       this.#allowSaving();
     });
     byId("unchoose").addEventListener("click", () => this.#choose(null));
+    byId("same-join").addEventListener("click", () => this.#save({ sku: this.#same, views: this.#views }));
+    byId("same-another").addEventListener("click", () => this.#save({ ...this.#wish(), another: true }));
   }
 
   show(entered) {
@@ -76,20 +81,17 @@ export class TeachCard {
   }
 
   async #follow(run) {
-    let lost = false; // whether the last question was, and a message says so
     while (run === this.#run) {
       await wait(TURN);
       try {
         const state = await this.#link.ask("GET", LESSON);
         if (run !== this.#run) return;
-        if (lost) byId("teach-wrong").hidden = true;
-        lost = false;
+        byId("teach-lost").hidden = true;
         if (state.teaching) this.#draw(state);
         else if (!this.#saving) this.#closeEnded();
       } catch (error) {
         if (run !== this.#run) return;
-        lost = true;
-        this.#complain(error);
+        this.#complain(error, "teach-lost");
       }
     }
   }
@@ -121,7 +123,8 @@ export class TeachCard {
     picture.width = picture.width; // which empties it
     this.#views = [];
     byId("views").replaceChildren();
-    byId("teach-wrong").hidden = true;
+    for (const wrong of ["teach-wrong", "teach-lost"]) byId(wrong).hidden = true;
+    this.#askForName(null);
     byId("lesson").hidden = true;
     byId("begin").hidden = false;
   }
@@ -163,7 +166,8 @@ export class TeachCard {
     if (words.length > 1) {
       const query = new URLSearchParams({ q: words, limit: OFFERS });
       const found = await this.#link.ask("GET", `api/items?${query}`).catch(() => ({ items: [] }));
-      if (words !== byId("title").value.trim()) return;
+      // what moved below a finger would be touched in place of "Save"
+      if (words !== byId("title").value.trim() || byId("teach-save").matches(":active")) return;
       ({ items } = found);
     }
     const note = () => make("span", "soft", say("in the catalogue"));
@@ -176,6 +180,7 @@ export class TeachCard {
     byId("chosen").hidden = item === null;
     byId("chosen-title").textContent = item ? item.title : "";
     byId("offers").replaceChildren();
+    this.#askForName(null);
     this.#allowSaving();
   }
 
@@ -184,21 +189,21 @@ export class TeachCard {
     byId("teach-save").disabled = this.#saving || !named || this.#views.length === 0;
   }
 
-  async #save() {
+  // What is to be saved, as it stands in the fields.
+  #wish() {
+    const views = this.#views;
+    if (this.#chosen) return { sku: this.#chosen.sku, views };
+    const fields = ["title", "sku", "price", "location"].map((name) => [name, byId(name).value]);
+    return { ...Object.fromEntries(fields), gtin: this.#gtin, views };
+  }
+
+  async #save(wish = this.#wish()) {
     if (this.#saving) return;
     this.#saving = true;
     this.#allowSaving();
-    const views = this.#views;
-    const wish = this.#chosen
-      ? { sku: this.#chosen.sku, views }
-      : {
-          title: byId("title").value,
-          sku: byId("sku").value,
-          price: byId("price").value,
-          location: byId("location").value,
-          gtin: this.#gtin,
-          views,
-        };
+    this.#askForName(null);
+    byId("teach-wrong").hidden = true;
+    byId("teach-save").textContent = say("Saving…");
     try {
       const { item } = await this.#link.ask("POST", "api/staff/taught", wish);
       this.#close();
@@ -211,37 +216,26 @@ export class TeachCard {
       lookAgain(this.#link, item.sku, () => run === this.#run, (words) => void (byId("teach-done").textContent = `${saved} ${words}`));
     } catch (error) {
       this.#complain(error);
+      if (error.values?.sku) this.#askForName(error.values.sku);
     } finally {
       this.#saving = false;
+      byId("teach-save").textContent = say("Save");
       this.#allowSaving();
     }
   }
 
-  #complain(error) {
+  // Ask whether the views are of the item that has the name already; null for none.
+  #askForName(sku) {
+    if (sku === null && !byId("same").hidden) byId("teach-wrong").hidden = true;
+    this.#same = sku;
+    byId("same").hidden = sku === null;
+    byId("teach-save").hidden = sku !== null;
+  }
+
+  #complain(error, inLesson = "teach-wrong") {
     if (!this.#link.entered) return;
-    const place = byId("lesson").hidden ? byId("teach-done") : byId("teach-wrong");
+    const place = byId(byId("lesson").hidden ? "teach-done" : inLesson);
     place.textContent = error.message;
     place.hidden = false;
-  }
-}
-
-function stepWords({ stage, views, wanted, seen_already, takes_more }) {
-  const taken = Math.min(views.length, wanted);
-  if (seen_already && stage !== "done") {
-    return say("{taken} of {wanted}: this side is taken; turn the thing further.", { taken, wanted });
-  }
-  switch (stage) {
-    case "show":
-      return views.length
-        ? say("{taken} of {wanted}: show the thing again.", { taken, wanted })
-        : say("{taken} of {wanted}: put the thing before the camera.", { taken, wanted });
-    case "still":
-      return say("{taken} of {wanted}: hold it still.", { taken, wanted });
-    case "turn":
-      return say("{taken} of {wanted}: turn the thing to another side.", { taken, wanted });
-    default:
-      return takes_more
-        ? say("{count} views: enough.", { count: views.length })
-        : say("Enough views; further sides help.");
   }
 }

@@ -11,6 +11,7 @@ import { MissingCard } from "./staff-missing.js";
 import { SettingsCard } from "./staff-settings.js";
 import { TaughtCard } from "./staff-taught.js";
 import { TeachCard } from "./staff-teach.js";
+import { refuse } from "./staff-wait.js";
 import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
@@ -33,7 +34,6 @@ const cards = [
 let setsPin = false;
 let encrypted = true;
 let untouched = 0;
-let counting = 0;
 let returns = false; // whether the page is left only for itself in another language
 
 function complain(error) {
@@ -84,36 +84,14 @@ function enterWords(session) {
     : say("No PIN is set yet. Set it on the device itself: open http://localhost there, or run “visual-search edge pin”.");
 }
 
-// Show how many seconds are left until the next PIN is looked at, apart from what a screen reader says at once.
-function countDown(seconds) {
-  clearInterval(counting);
-  const line = byId("enter-wait");
-  line.hidden = !seconds;
-  if (!seconds) return;
-  const end = Date.now() + seconds * 1000;
-  const tell = () => {
-    const left = Math.ceil((end - Date.now()) / 1000);
-    line.textContent = say("Seconds left: {count}", { count: left });
-    if (left > 0) return;
-    countDown(0);
-    byId("enter-wrong").hidden = true;
-  };
-  counting = setInterval(tell, 1000);
-  tell();
-}
-
 byId("enter").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const wrong = byId("enter-wrong");
-  wrong.hidden = true;
-  countDown(0);
+  refuse(null);
   try {
     const pin = byId("pin").value;
     show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, { pin }));
   } catch (error) {
-    wrong.textContent = error.message;
-    wrong.hidden = false;
-    countDown(error.wait);
+    refuse(error);
   }
   byId("pin").value = "";
   byId("pin").focus();

@@ -102,7 +102,9 @@ def test_the_shared_folder_follows_what_is_taught(
     taught.save(Wish(title="Blots"), views(bundle, NEW))
     photos = [photo.sha256 for photo in taught.store.photos()]
     assert {file.stem for file in (shared / "photos").iterdir()} == set(photos)
+    taught.change(taught.items()[0].item.sku, Wish(title="Dots"))
     source = read_source(shared / "items.csv")
+    assert [entry.item.title for entry in source.items] == ["Dots"]
     assert [len(entry.photos) for entry in source.items] == [3]
     assert not taught.items()[0].rests
     known = bundle.items.photos("thing-00")[0].sha256

@@ -19,9 +19,9 @@ TOO_NEW = json.loads(Path(__file__).with_name("too_new.json").read_text(encoding
 DISPENSABLE = {
     "wakeLock": "asked for first; without it the screen turns off as usual",
     "accent-color": "the browser's own colour of what is ticked",
-    "file-selector-button": "the browser's own button, in a rule of its own",
     "aspectRatio": "the data has another member of this name; the property is old enough",
     "font": "the same: a canvas has had it from the start",
+    "format": "the same: it has written dates in Intl from the start",
     "container-type": "38cqw alone needs it",
     "container-type inline-size": "38cqw alone needs it",
     "cqw": "limits the width of a card's picture, whose height is limited anyway",

@@ -2,8 +2,9 @@
 
     python -m tests.proofs.teaching [--kills 100]
 
-Each round a process teaches without a pause, and says after each item that it is saved. It is
-killed at a random moment. Then everything that it said to be saved must be there, whole.
+Each round a process teaches without a pause, gives things other names, and says after each item
+that it is saved. It is killed at a random moment. Then everything that it said to be saved must be
+there, whole.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Said:
         word, _, sku = line.strip().partition(" ")
         if word == "saved":
             self.saved.add(sku)
-        elif word == "removing":
+        elif word in ("changing", "removing"):
             self.saved.discard(sku)
             self.perhaps.add(sku)
         elif word == "removed":
@@ -71,12 +72,15 @@ def check(folder: Path, said: Said) -> None:
     """Look whether everything that was said to be saved is there, whole."""
     store = TaughtStore(folder)
     try:
-        items, photos = {item.sku for item in store.items()}, store.photos()
+        titles, photos = {item.sku: item.title for item in store.items()}, store.photos()
+        items = set(titles)
         features = store.features(NETWORK)
         assert said.saved <= items, f"lost: {said.saved - items}"
+        assert {photo.sku for photo in photos} == items
         for sku in items:
             own = [photo for photo in photos if photo.sku == sku]
             assert len(own) == VIEWS, f"{sku} has {len(own)} photos"
+            assert titles[sku] == f"Thing {sku}", f"{sku} is called {titles[sku]}"
             for photo in own:
                 jpeg = store.jpeg(photo.id)
                 assert jpeg is not None

@@ -25,7 +25,7 @@ def photo(seed: int, view: int) -> NewPhoto:
 
 
 def main() -> None:
-    """Save items and remove old ones, until the process is killed."""
+    """Save items, change them and remove old ones, until the process is killed."""
     folder, seed = Path(sys.argv[1]), int(sys.argv[2])
     store = TaughtStore(folder)
     photos = [photo(seed, view) for view in range(VIEWS)]
@@ -35,6 +35,10 @@ def main() -> None:
         sku = f"{seed}-{number}"
         store.save(sku, Item(sku, f"Thing {sku}"), photos, NETWORK)
         print(f"saved {sku}", flush=True)
+        print(f"changing {sku}", flush=True)
+        changed = f"{sku}-changed"
+        store.change_item(sku, Item(changed, f"Thing {changed}"))
+        print(f"saved {changed}", flush=True)
         items = store.items()
         if len(items) > KEPT:
             oldest = items[-1].sku

@@ -280,6 +280,11 @@ def test_the_way_in_says_why_it_is_closed(
         expect(page.locator("#enter-wrong")).to_have_text(
             "Das ist nicht die PIN. Verbleibende Versuche ohne Wartezeit: 4."
         )
+        for _ in range(4):
+            page.get_by_label("PIN").fill("771350")
+            with page.expect_response("**/api/staff/session"):
+                page.get_by_role("button", name="Weiter").click()
+        expect(page.locator("#enter-wait")).to_contain_text("Verbleibende Sekunden:")
 
 
 @pytest.mark.slow
@@ -303,6 +308,9 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         expect(reports.locator("option:checked")).to_have_text("broker.example")
         reports.select_option("file")
         page.get_by_label("The catalogue comes").select_option("address")
+        root = {"name": "root.json", "mimeType": "application/json", "buffer": b"{}"}
+        page.get_by_label("Choose a file").set_input_files(root)  # type: ignore[arg-type]
+        expect(page.locator("#root-name")).to_have_text("root.json")
         assert violations(page) == []
         assert faults(page) == []
         page.get_by_label("The catalogue comes").select_option(str(stick))

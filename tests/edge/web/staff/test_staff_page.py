@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ CORNER = """() => {
   const [red, green, blue] = copy.getImageData(0, 0, 1, 1).data;
   return red < 80 && Math.abs(green - 138) < 30 && Math.abs(blue - 127) < 30;
 }"""
+
+# Resolves when what a script has just been told is drawn.
+DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 pytestmark = pytest.mark.slow
 
@@ -102,18 +106,41 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     page.unroute_all(behavior="wait")
     page.get_by_role("button", name="Drop view 2").click()
     expect(views).to_have_count(2)
-    page.get_by_label("Its name").fill("Blots & <b>dots</b>")
-    save.click()
+    page.get_by_label("Its name").fill("thing")
+    save.hover()
+    with page.expect_response("**/api/items?*"):
+        page.mouse.down()
+    page.evaluate(DRAWN)
+    page.mouse.up()  # on it still: no item that was found moved it
     saved = page.locator("#taught-items li")
-    expect(saved.get_by_role("heading", name="Blots & <b>dots</b>")).to_be_visible()
+    expect(saved.get_by_role("heading", name="thing")).to_be_visible()
     expect(page.get_by_text("Saved. The device knows")).to_be_focused()
+    saved.get_by_role("button", name="Change thing").click()
+    name = saved.get_by_label("Its name")
+    expect(name).to_be_focused()
+    name.fill("thing 01")
+    name.press("Enter")
+    expect(saved.get_by_role("alert")).to_contain_text("already “thing 01”")
+    expect(saved.get_by_role("button", name="Save as another")).to_be_visible()
+    assert violations(page) == []
+    assert faults(page) == []
+    name.fill("Blots & <b>dots</b>")
+    saved.get_by_label("Price").fill("3 €")
+    saved.get_by_role("button", name="Save").click()
+    undo = saved.get_by_role("button", name="Undo the change")
+    expect(undo).to_be_focused()
+    expect(saved.get_by_role("heading", name="Blots & <b>dots</b>")).to_be_visible()
+    expect(saved).to_contain_text("3 €")
+    undo.click()
+    expect(saved.get_by_role("heading", name="thing")).to_be_visible()
+    expect(saved).not_to_contain_text("3 €")
     device.hand.show(1)
     until(lambda: named(device) == ["thing-01"])
     device.hand.show(NEW)
     expect(page.locator("#teach-done")).to_contain_text(re.compile("Seen again: recognised.$"))
     assert violations(page) == []
     assert faults(page) == []
-    remove = saved.get_by_role("button")
+    remove = saved.get_by_role("button", name="Remove")
     remove.dblclick()  # one tap that trembled; it removes nothing
     expect(remove).to_have_text("Remove for good")
     assert remove.evaluate("(shown) => getComputedStyle(shown).backgroundColor") in DANGER
@@ -207,11 +234,22 @@ def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_al
     press_on(page, page.get_by_role("button", name="Begin"))
     expect(page.locator("#step")).to_be_focused()
     tab_to(page, page.get_by_label("Its name"))
-    page.keyboard.type("thing-03")
-    press_on(page, page.get_by_role("button", name="thing 03 in the catalogue"))
+    page.keyboard.type("thing 03")
+    offer = page.get_by_role("button", name="thing 03 in the catalogue")
+    expect(offer).to_be_visible()
+    save = page.get_by_role("button", name="Save", exact=True)
+    expect(save).to_be_enabled()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("already “thing 03”, with the number")
+    expect(save).to_be_hidden()
+    press_on(page, offer)
     expect(page.get_by_text("Further views of")).to_be_visible()
-    expect(page.get_by_role("button", name="Save")).to_be_enabled()
-    press_on(page, page.get_by_role("button", name="Save"))
+    expect(page.get_by_role("alert")).to_be_hidden()
+    press_on(page, page.get_by_role("button", name="It is another one"))
+    page.keyboard.press("Tab")
+    tab_to(page, page.get_by_label("Its name"))
+    page.keyboard.press("Enter")
+    press_on(page, page.get_by_role("button", name="Add these views to it"))
     taught = page.get_by_text("Further photos of an item of the catalogue.")
     expect(taught).to_be_visible()
     press_on(page, page.get_by_role("button", name="Remove"))
@@ -269,9 +307,9 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     expect(card.get_by_role("img", name="QR code of this page")).to_be_visible()
     card.get_by_role("button", name="Camera again").click()
     expect(card.get_by_role("status")).to_have_text("The camera is opened again.")
-    go_back = card.get_by_role("button", name="Go back")
+    go_back = card.get_by_role("button", name="Use the catalogue before")
     go_back.click()
-    card.get_by_role("button", name="To the one before").click()
+    card.get_by_role("button", name="Use it now").click()
     expect(card.get_by_role("status")).to_contain_text("a bundle of its own")
     page.get_by_text("The log").click()
     expect(page.locator("#log-lines")).to_contain_text("is opened again")
@@ -287,9 +325,10 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     expect(seen).to_have_count(0)
     zone = page.context.new_cdp_session(page)
     zone.send("Emulation.setTimezoneOverride", {"timezoneId": "Pacific/Kiritimati"})
-    history.get_by_label("From").fill("2026-11-29")
-    history.get_by_label("To").fill("2026-11-29")
+    for days in ("From", "To"):
+        history.get_by_label(days).select_option("Yesterday")
+    chosen = date.fromisoformat(history.get_by_label("From").input_value())
     # that day where the person is, as the list shows its times, and not the device's
-    day = "since=2026-11-28T10%3A00%3A00.000Z&until=2026-11-29T10%3A00%3A00.000Z"
+    day = f"since={chosen - timedelta(days=1)}T10%3A00%3A00.000Z&until={chosen}T10%3A00%3A00.000Z"
     expect(history.get_by_role("link", name="CSV")).to_have_attribute("href", re.compile(day))
     expect(history.get_by_text("Nothing of that kind was shown.")).to_be_visible()

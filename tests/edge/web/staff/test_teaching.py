@@ -16,6 +16,7 @@ from edge.taught.store import TaughtStore
 from edge.taught.taught import Taught
 from edge.web.app import create_app
 from edge.web.staff import teach
+from edge.web.staff.access import TOKEN_HEADER
 from edge.web.staff.pin import StaffPin
 from tests.conftest import THINGS
 from tests.edge.appliance.test_appliance import until
@@ -95,6 +96,47 @@ def test_what_was_taught_is_listed_and_can_be_removed(device: TaughtDevice) -> N
     assert device.ask("DELETE", f"{TAUGHT}/{sku}") == {"items": []}
     until(lambda: shown(device) != sku)
     assert device.client.get(f"/api/items/{sku}").status_code == 404
+
+
+def test_a_taught_item_is_corrected_and_another_of_its_name_is_asked_for(
+    device: TaughtDevice,
+) -> None:
+    take_views(device, NEW, 1)
+    wish = {"title": "Blots", "price": "3 €", "gtin": "4006381333931"}
+    sku = device.ask("POST", TAUGHT, json=wish)["item"]["sku"]
+    right = {"title": "Dots", "sku": "D-1", "location": "Window"}
+    found = device.ask("PUT", f"{TAUGHT}/{sku}", json=right)
+    check(found, f"{TAUGHT}/{{sku}}", "put")
+    (changed,) = found["items"]
+    kept = {"price": "", "url": "", "attributes": {"gtin": "4006381333931"}}
+    assert changed["item"] == right | kept
+    until(lambda: shown(device) == "D-1")
+    assert device.ask("GET", "/api/items?q=window")["items"][0]["title"] == "Dots"
+    assert device.client.get(f"/api/items/{sku}").status_code == 404
+    for path, wrong, status in (
+        ("D-1", {"title": "Dots", "sku": "thing-04"}, 400),
+        ("D-1", {"title": " "}, 400),
+        ("D-1", {"title": "x", "gtin": "1"}, 400),
+        ("D-1", {"title": "x", "another": "yes"}, 400),
+        ("D-1", {"title": "THING 04"}, 409),
+        (sku, {"title": "Blots"}, 404),
+        ("thing-04", {"title": "Blots"}, 404),
+    ):
+        assert device.client.put(f"{TAUGHT}/{path}", json=wrong).status_code == status, wrong
+    assert device.ask("GET", TAUGHT) == found
+    take_views(device, NEW + 1, 1)
+    refused = device.client.post(TAUGHT, json={"title": " dots "})
+    assert refused.status_code == 409
+    assert refused.json()["words"]["values"] == {"title": "Dots", "sku": "D-1"}
+    assert device.ask("GET", LESSON)["teaching"], "nothing is lost"
+    device.ask("POST", TAUGHT, json={"title": "dots", "another": True})
+    assert [item["item"]["title"] for item in device.ask("GET", TAUGHT)["items"]] == [
+        "dots",
+        "Dots",
+    ]
+    headers = {TOKEN_HEADER: "another session's"}
+    forged = device.client.put(f"{TAUGHT}/D-1", json={"title": "x"}, headers=headers)
+    assert forged.status_code == 403
 
 
 def test_views_can_be_looked_at_and_dropped(device: TaughtDevice) -> None:
