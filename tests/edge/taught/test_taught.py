@@ -369,6 +369,13 @@ def test_a_file_that_another_process_holds_is_not_damaged(
     assert list(path.parent.glob("*.damaged-*")) == []
 
 
+def test_what_cannot_be_written_is_said(taught: Taught) -> None:
+    with closing(sqlite3.connect(taught.store.path)) as other:
+        other.execute("drop table photos")
+    with pytest.raises(ShelfError, match=f"{FILE}: cannot be written: no such table"):
+        taught.store.remove_item("thing-00")
+
+
 def test_a_wish_is_an_item_of_the_catalogue_or_a_new_one(taught: Taught, bundle: Bundle) -> None:
     known = bundle.items.get("thing-00")
     assert known is not None

@@ -13,6 +13,7 @@ from edge.vision.foreground import (
     Thing,
     _closed,
     _connected,
+    _is_near,
     _opened,
     _relit,
     _shadow_or_glare,
@@ -54,6 +55,14 @@ def test_gaps_of_four_pixels_are_closed(gap: int, *, is_closed: bool) -> None:
     ):
         closed = _closed(mask_of(*boxes))
         assert int(closed.sum()) == 800 + (20 * gap if is_closed else 0)
+
+
+@pytest.mark.parametrize("gap", [3, 4])
+def test_a_part_is_near_where_it_is_closer_than_a_25th_of_the_largest(gap: int) -> None:
+    """The largest part has a side of 100 pixels, so four are too far away."""
+    group = np.array([[100, 100, 100, 100, 10_000]])
+    for x, y in ((200 + gap, 125), (50 - gap, 125), (125, 200 + gap), (125, 50 - gap)):
+        assert _is_near(group, np.array([x, y, 50, 50, 2500])) is (gap < 4)
 
 
 @pytest.mark.parametrize(

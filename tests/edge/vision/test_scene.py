@@ -387,6 +387,17 @@ def test_each_thing_is_described_once_the_others_from_the_newest_on(scene: Scene
         assert all(other.is_clear and other.came_earlier for other in state.others)
 
 
+def test_of_nine_things_eight_are_described(scene: Scene) -> None:
+    seen = counter(seed=3)
+    for number in range(9):
+        box = Box(60 + 200 * (number % 3), 50 + 140 * (number // 3), 90, 90)
+        seen = with_thing(seen, box, ((30, 40, 200), (200, 60, 30), (40, 170, 60))[number % 3])
+        for _ in range(7):
+            state = scene.update(seen)
+    assert state.activity is Activity.REST
+    assert (state.things, 1 + len(state.others)) == (9, 8)
+
+
 def test_of_things_that_come_together_none_came_earlier(scene: Scene) -> None:
     for seed in range(12):
         seen = with_thing(counter(seed=seed), Box(60, 120, 110, 110))
@@ -403,3 +414,12 @@ def test_a_carried_camera_counts_another_picture_as_another_visit() -> None:
     other = scene.update(turned)
     assert (other.change, other.visit, other.activity) == (2, 2, Activity.MOVING)
     assert scene.update(counter()).change == 3
+
+
+def test_a_fixed_camera_that_is_carried_counts_another_picture_alone() -> None:
+    scene = FixedScene()
+    same = [scene._analyse_carried(counter()) for _ in range(3)]
+    assert len({(state.change, state.visit) for state in same}) == 1
+    turned = np.ascontiguousarray(with_thing(counter(), Box(80, 40, 400, 400))[:, ::-1])
+    other = scene._analyse_carried(turned)
+    assert (other.change, other.visit) == (same[0].change + 1, same[0].visit + 1)
