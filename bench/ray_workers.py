@@ -25,7 +25,7 @@ from catalog.building.on_ray import featurize_on_ray
 from catalog.core.worker import one_thread_each
 from catalog.networks.featurizer import Featurizer
 
-PHOTOS = 4000
+PHOTOS, LEAST = 4000, 1000
 WORKERS = (1, 2)
 
 
@@ -65,6 +65,8 @@ def main() -> None:
     )
     parser.add_argument("photos", type=int, nargs="?", default=PHOTOS)
     count = parser.parse_args().photos
+    if count < LEAST:
+        parser.error(f"at least {LEAST} photos: workers get them in batches")
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

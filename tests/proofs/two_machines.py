@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ import psutil
 HEAD, OTHER = "visual-search-1", "visual-search-2"
 HEAD_ADDRESS, OTHER_ADDRESS, PORT = "10.9.1.1", "10.9.1.2", 6379
 CORES = 2  # of each machine, as Ray counts them
-SCRATCH = "/tmp/visual-search-ray"  # Ray's sockets have names of at most 107 bytes
 RAY = Path(sys.executable).with_name("ray")
 
 
@@ -51,6 +51,8 @@ class Cluster:
 def two_machines() -> Iterator[Cluster]:
     """Start a cluster of two machines, and stop it."""
     with contextlib.ExitStack() as stack:
+        # Below /tmp, because Ray's sockets have names of at most 107 bytes.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
         for name in (HEAD, OTHER):
             _ip("netns", "add", name)
             stack.callback(_remove, name)
@@ -59,7 +61,7 @@ def two_machines() -> Iterator[Cluster]:
         for name, address in ((HEAD, HEAD_ADDRESS), (OTHER, OTHER_ADDRESS)):
             _ip("netns", "exec", name, "ip", "address", "add", f"{address}/24", "dev", "eth0")
             _ip("netns", "exec", name, "ip", "link", "set", "eth0", "up")
-        head = ("--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={SCRATCH}")
+        head = ("--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={folder}")
         _start(HEAD, HEAD_ADDRESS, *head)
         _start(OTHER, OTHER_ADDRESS, f"--address={HEAD_ADDRESS}:{PORT}")
         yield Cluster(f"{HEAD_ADDRESS}:{PORT}")
