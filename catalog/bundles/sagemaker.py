@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.bundles.bundle import Bundle
+from catalog.core.access import why_unwritable
 from catalog.core.errors import BundleError, ContentError, SurroundingsError
 from catalog.core.photos import decode
 from catalog.core.vectors import Tensor
@@ -81,7 +82,7 @@ def export_for_sagemaker(
         text = json.dumps(records, ensure_ascii=False, indent=1)
         (folder / METADATA).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise SurroundingsError(f"{folder}: cannot be written: {error}") from error
+        raise SurroundingsError(f"{folder}: cannot be written: {why_unwritable(error)}") from error
     return SageMakerExport(len(records), bundle.featurizer.network_dimensions)
 
 

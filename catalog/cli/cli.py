@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from catalog.cli.after_activating import what_is_next
 from catalog.cli.assemble import assemble
 from catalog.cli.build import build
 from catalog.cli.cache import cache
@@ -24,7 +25,6 @@ from catalog.cli.foreign_share import foreign_share_option
 from catalog.cli.model import model
 from catalog.core.errors import PhotoError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
-from catalog.core.state import read_edge_state
 from catalog.core.terminal import as_json, one_line, print_json
 
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ def activate(config: Path | None, bundle: Path, *, as_json: bool) -> None:
         print_json(asdict(done))
         return
     click.echo(f"active: {done.bundle}" + (f" (before: {done.previous})" if done.previous else ""))
-    appliance = read_edge_state(device.state)
-    if appliance is not None and appliance.alive and appliance.follows:
-        click.echo("the appliance runs, and takes this catalogue by itself")
-    else:
-        click.echo("next: visual-search edge run")
+    click.echo(what_is_next(device.state))
 
 
 @catalog.command()

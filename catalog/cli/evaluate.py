@@ -13,6 +13,7 @@ from rich.text import Text
 
 from catalog.cli.foreign_share import foreign_share_option
 from catalog.cli.sources import items_option
+from catalog.core.access import why_unwritable
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, names, one_line, print_json, progress_bars
@@ -139,7 +140,7 @@ def _draw_charts(folder: Path, answers: list[PhotoAnswer], calibration: Calibrat
         draw_reliability(answers, folder / "reliability.png")
         draw_trade_off(answers, calibration.rejection_threshold, folder / "trade-off.png")
     except OSError as error:
-        raise SurroundingsError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise SurroundingsError(f"{folder}: cannot be written: {why_unwritable(error)}") from error
 
 
 def _document(result: Evaluation) -> dict[str, object]:
@@ -211,7 +212,9 @@ def confusions(
             try:
                 out.write_text(report(opened, pairs), encoding="utf-8")
             except OSError as error:
-                raise SurroundingsError(f"{out}: cannot be written: {error.strerror}") from error
+                raise SurroundingsError(
+                    f"{out}: cannot be written: {why_unwritable(error)}"
+                ) from error
     if as_json:
         print_json({"bundle": opened.id, "pairs": [asdict(pair) for pair in pairs]})
         return

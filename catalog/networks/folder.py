@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catalog.core import durable
+from catalog.core.access import why_unwritable
 from catalog.core.errors import FeaturizerError, ShelfError
 from catalog.networks.network import DESCRIPTOR
 
@@ -35,6 +36,6 @@ def written_whole(out: Path) -> Iterator[Path]:
             work.rename(out)
             durable.flush_folder(out.parent)
     except OSError as error:
-        raise ShelfError(f"{out}: cannot be written: {error}") from error
+        raise ShelfError(f"{out}: cannot be written: {why_unwritable(error)}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

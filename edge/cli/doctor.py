@@ -18,6 +18,7 @@ import numpy as np
 from catalog.core.access import require_access
 from catalog.core.errors import SettingsError, SurroundingsError, VisualSearchError, how_to_add
 from catalog.core.findings import Finding, show
+from catalog.core.services import service_runs
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
 from catalog.core.state import read_edge_state
 from catalog.core.terminal import as_json
@@ -68,7 +69,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield from _outbox(config)
     yield from _cameras(edge)
     state = read_edge_state(device.state)
-    runs = state is not None and state.alive
+    runs = (state is not None and state.alive) or service_runs()
     yield check_camera(edge, device.folder, appliance_runs=runs)
     yield _port(edge, appliance_runs=runs)
     yield from _certificate(edge)

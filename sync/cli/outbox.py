@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.core import durable
+from catalog.core.access import why_unwritable
 from catalog.core.errors import SurroundingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, load
@@ -124,7 +125,7 @@ def _export(database: OutboxDatabase, file: Path, *, remove: bool) -> int:
     except FileExistsError as error:
         raise SurroundingsError(f"{file}: is there already; name another file") from error
     except OSError as error:
-        raise SurroundingsError(f"{file}: cannot be written: {error.strerror}") from error
+        raise SurroundingsError(f"{file}: cannot be written: {why_unwritable(error)}") from error
     if written:
         database.write(lambda connection: rows.acknowledge(connection, written))
     return number

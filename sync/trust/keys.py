@@ -22,6 +22,7 @@ from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from catalog.core import durable
+from catalog.core.access import why_unwritable
 from sync.errors import KeysError
 from sync.trust.key_files import (
     PassphrasePrompt,
@@ -95,7 +96,7 @@ class KeyFolder:
             _appoint(root, made)
             _write_root(folder, root, made["offline"])
         except OSError as error:
-            raise KeysError(f"{folder}: cannot be written: {error}") from error
+            raise KeysError(f"{folder}: cannot be written: {why_unwritable(error)}") from error
         return cls(folder, passphrase)
 
     def rotate(self, replaced: Collection[str]) -> KeyFolder:
@@ -126,7 +127,7 @@ class KeyFolder:
             for name, new in made.items():
                 remove_others(self.folder / name, new)
         except OSError as error:
-            raise KeysError(f"{self.folder}: cannot be written: {error}") from error
+            raise KeysError(f"{self.folder}: cannot be written: {why_unwritable(error)}") from error
         return KeyFolder(self.folder, self._passphrase)
 
     def sign(self, signed: T) -> bytes:
@@ -175,7 +176,7 @@ class KeyFolder:
         try:
             self._signers[name] = make_keys(folder, name, 1, self._passphrase, store_digest(store))
         except OSError as error:
-            raise KeysError(f"{folder}: cannot be written: {error}") from error
+            raise KeysError(f"{folder}: cannot be written: {why_unwritable(error)}") from error
         return self._signers[name][0]
 
     def remove_channel_keys(
@@ -200,7 +201,7 @@ class KeyFolder:
         try:
             remove_others(folder, present, f"*-{store_digest(store)}-*.pem", key_ids)
         except OSError as error:
-            raise KeysError(f"{folder}: cannot be written: {error}") from error
+            raise KeysError(f"{folder}: cannot be written: {why_unwritable(error)}") from error
 
     def channel_signers(self, channel: str, key_ids: Collection[str]) -> list[CryptoSigner]:
         """The key of a channel that has one of its own.

@@ -226,6 +226,18 @@ def test_what_debian_lacks_may_lie_on_the_stick(stick: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_damaged_package_on_the_stick_is_named(stick: Path) -> None:
+    whole = stick / "debian" / f"python9_9.2_{ARCHITECTURE}.deb"
+    deb(whole, version="9.2")
+    for file in (whole, stick / f"visual-search_1+deb99_{ARCHITECTURE}.deb"):
+        content = file.read_bytes()
+        file.write_bytes(content[:100])
+        done = install(stick)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{file} is damaged, as where a stick is pulled out too early" in done.stderr
+        file.write_bytes(content)
+
+
 def test_what_is_too_old_may_lie_on_the_stick_newer(stick: Path) -> None:
     debian, package = stick / "debian", f"visual-search_1+deb99_{ARCHITECTURE}.deb"
     deb(debian / f"bash_6_{ARCHITECTURE}.deb", version="6")
