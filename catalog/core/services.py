@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-GROUPS = Path("/sys/fs/cgroup/system.slice")
+# Where systemd's groups are: alone, or as older systems have them, beside others.
+GROUPS = tuple(Path("/sys/fs/cgroup", part, "system.slice") for part in ("", "unified", "systemd"))
 EDGE = "visual-search-edge.service"
 
 
 def service_runs(unit: str = EDGE) -> bool:
     """Whether systemd runs a unit now: it has a control group as long as it has processes."""
-    return (GROUPS / unit).is_dir()
+    return any((folder / unit).is_dir() for folder in GROUPS)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+import re
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import tomlkit
+from pydantic import ValidationError
 from tomlkit import TOMLDocument
 
 from catalog.core.errors import ContentError
+from catalog.core.settings import Section
 from edge.cameras.listing import list_cameras
 from edge.cameras.source_names import public_name
 from edge.settings import EdgeSettings
@@ -23,6 +26,7 @@ from edge.setup.first_catalogue import (
     install_folders,
 )
 from edge.web.languages import LANGUAGES
+from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import checked_pin, new_pin
 
 CATALOGUES = ("stick", "address", "none")
@@ -61,9 +65,15 @@ def ask(present: Present) -> tuple[str, Path]:
     )
     if edge["lan"]:
         question = "Name in the network, as in http://NAME.local:8080/"
-        edge["name"] = click.prompt(question, edge.get("name") or "shop")
+        default = edge.get("name") or "shop"
+        edge["name"] = click.prompt(question, default, value_proc=_valid(EdgeSettings, "name"))
     name = page.get("name", "")
-    page["name"] = click.prompt("The shop's name on the page", name, show_default=bool(name))
+    page["name"] = click.prompt(
+        "The shop's name on the page",
+        name,
+        show_default=bool(name),
+        value_proc=_valid(PageSettings, "name"),
+    )
     languages = ["browser", *LANGUAGES]
     language = click.prompt(
         "The page's language", page.get("language") or "browser", type=click.Choice(languages)
@@ -81,6 +91,38 @@ def ask(present: Present) -> tuple[str, Path]:
 def _table(document: TOMLDocument, name: str) -> Table:
     table: Table = document.setdefault(name, tomlkit.table())
     return table
+
+
+def _valid(model: type[Section], key: str) -> Callable[[str], str]:
+    """What takes an answer where the settings would, and has it asked for again where not."""
+
+    def checked(answer: str) -> str:
+        try:
+            return str(getattr(model.model_validate({key: answer}), key))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise click.UsageError(reason) from error
+
+    return checked
+
+
+def _file(question: str, default: str | None = None) -> Path:
+    """Ask for a file, until one is named that is there."""
+
+    def checked(answer: str) -> Path:
+        file = Path(answer).expanduser().absolute()
+        if not file.is_file():
+            raise click.UsageError(f"there is no file {file}")
+        return file
+
+    file: Path = click.prompt(question, default, value_proc=checked)
+    return file
+
+
+def _address(answer: str) -> str:
+    if not re.match(r"s3://.|file:///.", answer):
+        raise click.UsageError(f"{answer} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
+    return answer
 
 
 def _camera(now: str) -> str:
@@ -169,8 +211,8 @@ def _catalogue(setup: Table, sync: Table, *, has_one: bool) -> Path:
         folder, setup["catalogue"] = place.parent, place.name
     elif kind == "address":
         question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
-        sync["source"] = click.prompt(question, source or None)
-        root = Path(click.prompt("The owner's root.json", sync.get("root"))).expanduser().absolute()
+        sync["source"] = click.prompt(question, source or None, value_proc=_address)
+        root = _file("The owner's root.json", sync.get("root"))
         folder, sync["root"] = root.parent, root.name
     return folder
 
@@ -219,5 +261,4 @@ def _claim(document: TOMLDocument, folder: Path) -> None:
         (provisioning, "private_key", "The claim's private key"),
         (device, "ca", "Amazon's root certificate"),
     ):
-        file = Path(click.prompt(question)).expanduser().absolute()
-        table[key] = os.path.relpath(file, folder)
+        table[key] = os.path.relpath(_file(question), folder)

@@ -16,8 +16,9 @@ RUNS = "the appliance runs, and takes this catalogue by itself"
 
 @pytest.fixture(autouse=True)
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(services, "GROUPS", tmp_path / "system.slice")
-    return tmp_path / "system.slice"
+    folder = tmp_path / "systemd" / "system.slice"
+    monkeypatch.setattr(services, "GROUPS", (tmp_path / "system.slice", folder))
+    return folder
 
 
 def test_where_nothing_runs_it_says_what_starts_it(

@@ -351,6 +351,13 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["http://camera/", "y", "counter", "My shop", "fr", "n", "", "none", "file"]
     done = run(answers="".join(f"{reply}\n" for reply in replies))
     assert done.exit_code == 0, done.output
+    page = (Path(__file__).parents[3] / "docs" / "install.md").read_text()
+    questions_there = re.findall(
+        r"^\| ([A-Z][^|]*?)\?? \| ", page.partition("`setup` asks:")[2], re.M
+    )
+    assert len(questions_there) >= 9
+    for question in questions_there[:9]:  # what the docs say is what it asks
+        assert question in done.output
     found = tomllib.loads((device / "etc" / "visual-search" / "visual-search.toml").read_text())
     assert found["edge"] == {"camera": "http://camera/", "lan": True, "name": "counter"}
     assert found["page"] == {"name": "My shop", "language": "fr"}
@@ -370,8 +377,12 @@ def test_a_second_time_enter_keeps_what_holds(
 ) -> None:
     """Also the settings for which nothing is asked."""
     monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
-    replies = ["rtsp://u:secret@camera/live", "y", "counter", "My shop", "fr", "y", "", "none"]
-    assert run(answers="".join(f"{reply}\n" for reply in [*replies, "file"])).exit_code == 0
+    wrong = ["My counter", "x" * 61]  # each is asked for again
+    replies = ["rtsp://u:secret@camera/live", "y", wrong[0], "counter", wrong[1], "My shop", "fr"]
+    first = run(answers="".join(f"{reply}\n" for reply in [*replies, "y", "", "none", "file"]))
+    assert first.exit_code == 0, first.output
+    assert "Error: 'My counter' is not a name for the network: it may have" in first.output
+    assert "Error: String should have at most 60 characters" in first.output
     settings = device / "etc" / "visual-search" / "visual-search.toml"
     (settings.parent / "logo.svg").touch()
     changed = settings.read_text().replace("[page]", '# of the sign\n[page]\nlogo = "logo.svg"')
@@ -425,6 +436,12 @@ def test_a_channel_and_a_claim_stay(device: Path, monkeypatch: pytest.MonkeyPatc
         expected["provisioning"],
         expected["outbox"],
     )
+    address = "address\nbucket/c\n\n/absent\n\n"  # Enter takes the one that is there
+    moved = run(answers="\n" * 6 + address + "\n\n")
+    assert moved.exit_code == 0, moved.output
+    assert "Error: bucket/c is neither s3://BUCKET/PREFIX nor file:///FOLDER" in moved.output
+    assert "Error: there is no file /absent" in moved.output
+    assert tomllib.loads(settings.read_text())["sync"] == found["sync"]
     assert run(answers="\n" * 6 + "none\nnone\n").exit_code == 0
     found = tomllib.loads(settings.read_text())
     assert (found["sync"], found["outbox"]["transport"]) == ({}, "none")
