@@ -116,10 +116,10 @@ FAINT_TEXT = """() => {
         const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
         if (ratio < 4.5) faint.push(`${element.className || element.id} ${ratio.toFixed(2)}`);
     }
-    for (const card of document.querySelectorAll(".guess .card")) { // the line that marks a guess
+    for (const card of document.querySelectorAll(".card")) { // the line that says it can be touched
         const pair = [light(numbers(getComputedStyle(card).borderTopColor)), light(ground(card))];
         const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-        if (ratio < 3) faint.push(`a guess's line ${ratio.toFixed(2)}`);
+        if (ratio < 3) faint.push(`a card's line ${ratio.toFixed(2)}`);
     }
     return faint;
 }"""

@@ -47,7 +47,8 @@ def _tray(device: StandInDevice, page: Page) -> None:
         for place, each in zip((left, right), known, strict=True)
     ]
     others += [ThingBeside(low, "unknown", Verdict.UNKNOWN), ThingBeside(far)]
-    device.latest.lead(replace(leading, others=tuple(others)))
+    place = Place(0.39, 0.33, 0.29, 0.43)
+    device.latest.lead(replace(leading, place=place, others=tuple(others)))
     page.locator(".tray").wait_for()
 
 

@@ -30,14 +30,20 @@ function verdictView(sighting, open, name) {
         ...sayParts("Try turning it, or {search}.", { search: textButton(say("search by name"), name) }),
       );
     default:
-      return sentenceView("hold", say("Hold something in front of the camera"), say("I will tell you what it is."));
+      return sentenceView(
+        "hold",
+        say("Hold something in front of the camera"),
+        say("I will tell you what it is."),
+      );
   }
 }
 
 function matchView({ matches, code, things }, open) {
   const [best, ...others] = matches;
   const confidence = code ? say("Read from its code") : confidenceWords(best);
-  const view = make("article", "match", make("p", "sure", confidence), thing(best, open));
+  const button = openButton("open", best, open);
+  button.setAttribute("aria-label", say("Open {title}", { title: best.title }));
+  const view = make("article", "match", make("p", "sure", confidence), thing(best), button);
   if (others.length && things.length < 2) {
     const next = make("section", "others", make("h3", "also", say("Not it? Perhaps one of these")));
     const list = itemRows(others.slice(0, NEXT_BEST), open);
@@ -55,8 +61,12 @@ function choiceView({ matches, guesses }, open, name) {
   const heading = guesses ? guessWords(guesses) : choiceWords(matches);
   const head = make("div", "head", make("h2", "heading", heading));
   const view = make("article", guesses ? "choice guess" : "choice", head);
-  const fill = (cards) => cards.fill(head, items, open, guesses && name);
-  const rows = () => head.after(itemRows(items, open));
+  if (guesses) {
+    const search = textButton(say("search by name"), name);
+    view.append(make("p", "advice", ...sayParts("I am not sure. Try turning it, or {search}.", { search })));
+  }
+  const fill = (cards) => cards.fill(view, items, open);
+  const rows = () => view.append(itemRows(items, open));
   view.ready = late("cards.js").then(fill, rows).then(() => refit(view));
   return view;
 }
@@ -83,8 +93,8 @@ export function textButton(words, act) {
   return button;
 }
 
-// The item as a label. With `open` a button lies over all of it.
-export function thing(item, open = null, mostAttributes = MOST_ATTRIBUTES) {
+// The item as a label.
+export function thing(item, mostAttributes = MOST_ATTRIBUTES) {
   const long = item.title.length > LONG_TITLE ? " long" : "";
   const title = text("h2", `title${long}`, unbroken(item.title));
   const label = make("div", "label", title);
@@ -108,13 +118,7 @@ export function thing(item, open = null, mostAttributes = MOST_ATTRIBUTES) {
     link.rel = "noopener noreferrer";
     label.append(link);
   }
-  const whole = make("div", `thing${long}`, mat(item.photo), label);
-  if (open) {
-    const button = openButton("open", item, open);
-    button.setAttribute("aria-label", say("Open {title}", { title: item.title }));
-    whole.append(button);
-  }
-  return whole;
+  return make("div", `thing${long}`, mat(item.photo), label);
 }
 
 export function itemRows(items, open) {

@@ -64,6 +64,7 @@ function forgetLanguage() {
   const own = new URL(location.href);
   if (!own.searchParams.has("lang")) return false;
   own.searchParams.delete("lang");
+  own.searchParams.delete("item");
   location.replace(own);
   return true;
 }

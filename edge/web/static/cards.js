@@ -3,15 +3,14 @@
 import { mat, openButton, refit, textButton } from "./answer.js";
 import { make, text } from "./dom.js";
 import { loadStyles } from "./late.js";
-import { say, sayParts, unbroken } from "./words.js";
+import { say, unbroken } from "./words.js";
 
 const FEW = 2; // where there is little room
 
 export const styled = () => loadStyles("cards.css");
 
-// Put the cards below the head of their view. With name(), to search by name, they are guesses, and
-// the advice says so.
-export async function fill(head, items, open, name) {
+// Add the cards to their view.
+export async function fill(view, items, open) {
   await styled();
   const list = cards(items, open);
   // Where three are too many at once, two are shown, and the others by turns.
@@ -20,11 +19,8 @@ export async function fill(head, items, open, name) {
     refit(list);
   });
   more.classList.add("turn-over");
-  if (items.length > FEW) head.append(more);
-  head.after(list);
-  if (!name) return;
-  const search = textButton(say("search by name"), name);
-  head.after(make("p", "advice", ...sayParts("I am not sure. Try turning it, or {search}.", { search })));
+  if (items.length > FEW) view.firstElementChild.append(more);
+  view.append(list);
 }
 
 export function cards(items, open) {

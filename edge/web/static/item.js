@@ -15,7 +15,7 @@ export async function opened(item, open, words) {
   });
   const [whole] = await Promise.all([asked, loadStyles("item.css", "scrolling.css")]);
   const local = localItem(whole);
-  return { words, view: itemView(local, open), spoken: local.title };
+  return { words, view: itemView(local, open), spoken: local.title, sku: local.sku };
 }
 
 async function all(sku) {
@@ -24,7 +24,7 @@ async function all(sku) {
 }
 
 function itemView(item, open) {
-  const whole = thing(item, null, Infinity);
+  const whole = thing(item, Infinity);
   const view = make("article", "match item", whole);
   const pictures = item.photos?.length > 1 ? gallery(item) : make("div", "gallery", mat(item.photo));
   whole.firstChild.replaceWith(pictures);
@@ -39,14 +39,16 @@ function gallery({ title, photos }) {
   strip.tabIndex = 0; // for the arrow keys
   strip.setAttribute("aria-label", title);
   const choices = make("ul", "more-photos");
-  const mark = (chosen) => [...choices.children].forEach(({ firstChild }, number) => firstChild.setAttribute("aria-current", number === chosen));
+  const mark = (chosen) =>
+    [...choices.children].forEach((choice, number) => choice.firstChild.setAttribute("aria-current", number === chosen));
   photos.forEach((photo, number) => {
     const place = make("li", "", mat(photo.address));
     strip.append(place);
     const choice = make("button", "choose-photo", mat(photo.address));
     choice.type = "button";
     choice.setAttribute("aria-label", say("Photo {number} of {count}", { number: number + 1, count: photos.length }));
-    choice.addEventListener("click", () => strip.scrollTo({ left: place.offsetLeft - strip.offsetLeft, behavior: "smooth" }));
+    const left = () => place.offsetLeft - strip.offsetLeft;
+    choice.addEventListener("click", () => strip.scrollTo({ left: left(), behavior: "smooth" }));
     choices.append(make("li", "", choice));
   });
   strip.addEventListener("scroll", () => mark(Math.round(Math.abs(strip.scrollLeft) / strip.clientWidth)));

@@ -1,5 +1,6 @@
-// What the first answer does not need: the catalogue's name, and on the device's own screen the
-// welcome when nobody is there, and the night. Loaded some seconds after the page.
+// What the first answer does not need: the catalogue's name, an update of the page, and on the
+// device's own screen the welcome when nobody is there, and the night. Loaded some seconds after
+// the page.
 
 import { isKiosk, isOwnScreen } from "./dom.js";
 import { loadStyles, sometime } from "./late.js";
@@ -11,7 +12,7 @@ export class Later {
   #isIdle = false;
   #dimmer = null;
   #catalogue = null;
-  #bundle;
+  #state = null;
 
   constructor(visit, live) {
     this.#visit = visit;
@@ -21,7 +22,7 @@ export class Later {
     sometime("awake.js");
     sometime("catalogue.js", ({ CatalogueName }) => {
       this.#catalogue = new CatalogueName();
-      this.name(this.#bundle);
+      this.hear(this.#state);
     });
     if (isKiosk) sometime("staff-way.js");
     if (!isOwnScreen) return;
@@ -30,10 +31,11 @@ export class Later {
     if (dim) sometime("dim.js", ({ Dimmer }) => (this.#dimmer = new Dimmer(dim)));
   }
 
-  // Name the catalogue of a bundle; null where there is none, undefined where nobody knows.
-  name(bundle) {
-    this.#bundle = bundle;
-    this.#catalogue?.show(bundle);
+  // Take a state of the device; null while it is away.
+  hear(state) {
+    this.#state = state;
+    this.#catalogue?.show(state?.bundle);
+    if (state && !this.#visit.hasResult) reloadForUpdate(state.page);
   }
 
   // Tell whether nothing lies there and nobody asked for anything.
@@ -62,4 +64,12 @@ export class Later {
     });
     this.#attract.follow(this.#isIdle);
   }
+}
+
+// After an update of the device an open page fetches its new files, once.
+function reloadForUpdate(page) {
+  if (!page || page === document.documentElement.dataset.page) return;
+  if (sessionStorage.getItem("reloaded-for") === page) return;
+  sessionStorage.setItem("reloaded-for", page);
+  location.reload();
 }

@@ -98,13 +98,13 @@ export class LiveAnswer {
         const { progress } = this.#state;
         const heading = say("Nothing can be found at the moment");
         const advice = progress ? text("span", "", progress) : say("The page goes on by itself.");
-        const spoken = (progress || heading).replace(/[,،、]?\s*\d+\S?\s?[%٪]/, ""); // not each percent
+        const spoken = (progress || heading).replace(/[,，،、]?\s*\d+\S?\s?[%٪]/, ""); // not each percent
         return [sentenceView("wait", heading, advice), spoken];
       }
       case "offline": {
         const search = textButton(say("search by name"), this.#askForName);
         const advice = sayParts("You can still {search}.", { search });
-        return [sentenceView("away", say("No picture from the camera"), ...advice), say("The camera is offline.")];
+        return [sentenceView("away", say("No picture from the camera"), ...advice), say("No picture from the camera")];
       }
       case "attract":
         return [this.#attract(), ""];

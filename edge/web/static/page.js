@@ -8,7 +8,7 @@ import { Panel } from "./panel.js";
 import { LivePicture } from "./picture.js";
 import { Visit } from "./visit.js";
 import { SharedLink } from "./windows.js";
-import { PATIENCE, clock, localSighting, ownWords, say } from "./words.js";
+import { WORDS_DUE, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
 const LATER = 5_000; // ms until that is fetched which the first answer does not need
@@ -153,7 +153,7 @@ const link = new SharedLink({
     byId("status-camera").dir = "";
     byId("status-camera").textContent = say("Not connected");
     for (const id of ["frame-note", "status-when"]) byId(id).textContent = "";
-    later?.name();
+    later?.hear(null);
     if (!visit.hasResult) live.show();
   },
   async onState(arrived) {
@@ -178,14 +178,13 @@ function allowSearch() {
 
 // How far a device without a catalogue is; empty where that does not concern visitors.
 function progressOf(state) {
-  return late("progress.js", PATIENCE).then(({ progress }) => progress(state)).catch(() => "");
+  return late("progress.js", WORDS_DUE).then(({ progress }) => progress(state)).catch(() => "");
 }
 
 function hear(arrived) {
   const next = { ...arrived, sighting: arrived.sighting && localSighting(arrived.sighting) };
   state = next;
   clockDifference = Date.now() - Date.parse(next.now);
-  if (reloadForUpdate(next.page)) return;
   live.update(next);
   allowSearch();
   showCamera(next.camera);
@@ -196,7 +195,7 @@ function hear(arrived) {
 }
 
 function showStatus() {
-  later?.name(state.bundle);
+  later?.hear(state);
   const time = live.situation === "seen" ? clock(deviceTime(state.sighting.at)) : "";
   byId("status-when").textContent = time ? say("Seen {time}", { time }) : "";
 }
@@ -227,16 +226,6 @@ byId("timings").addEventListener("toggle", () => showTimings(timed));
 
 function speak(words) {
   byId("spoken").textContent = words;
-}
-
-// After an update of the device an open page fetches its new files, once.
-function reloadForUpdate(page) {
-  const own = document.documentElement.dataset.page;
-  if (!page || page === own || visit.hasResult) return false;
-  if (sessionStorage.getItem("reloaded-for") === page) return false;
-  sessionStorage.setItem("reloaded-for", page);
-  location.reload();
-  return true;
 }
 
 // a visitor's wishes
@@ -278,6 +267,7 @@ function somebodyIsThere({ type }) {
 byId("language").addEventListener("change", (event) => {
   const own = new URL(location.href);
   own.searchParams.set("lang", event.target.value);
+  own.searchParams.set("item", visit.sku); // it stays open
   location.assign(own);
 });
 

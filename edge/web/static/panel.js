@@ -5,21 +5,22 @@ import { wait } from "./dom.js";
 const PATIENCE = 1_200; // ms until a view is shown although a script or a sheet of it is not there
 const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
 const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5", "fit-6"]; // see answer.css
-const WITHOUT_ATTRIBUTES = 2;
 const SHRINKING = 4; // the step from which on the name of an item is smaller, as far as it must be
-const SHRINKS = [0.93, 0.86]; // of its size; at last, it has the least
+const SHRINKS = [0.93, 0.86, 0]; // of its size; at last, it has the least
+const FOR_WORDS = [1, 0.93, 0.86, 0.79, 0.72]; // so that none of its words is broken
 const CLAMPING = 6; // the step from which on names have a number of lines
 const MARGIN = 8; // px below a sentence
 const FEWER = "fit-3"; // leaves out the third card
 const FEW_LINES = 2;
 const LINES = [8, 7, 6, 5, 4, 3, 2, 1]; // the most that a name has, where there is room
 const OF_PLACES = ["none", 3, 2, 1]; // the most that a card's place has
-// What gets room that is left, each the first of these that fits: places, attributes, and the photo
-// where no name is cut.
+// What gets room that is left, each the first of these that fits: places, attributes, the photo
+// where no name is cut, and what is between the lines.
 const REFILLS = [
   ["is-wordy"],
   ["is-refilled", "is-refilled-in-a-line"],
   ["is-pictured", "is-a-little-pictured"],
+  ["is-spaced"],
 ];
 
 export class Panel {
@@ -54,14 +55,21 @@ export class Panel {
     view.classList.remove(...REFILLS.flat(), ...STEPS);
     for (const name of ["--room", "--place", "--shrink"]) view.style.removeProperty(name);
     let step = 0;
+    fitWords(view);
     while (isCut(view) && step < STEPS.length) {
       view.classList.add(STEPS[step]);
       step += 1;
-      if (step === SHRINKING) vary(view, "--shrink", SHRINKS);
+      if (step < SHRINKING) fitWords(view);
+      if (step === SHRINKING) vary(view, "--shrink", SHRINKS, (all) => isCut(all) || isWordBroken(all));
     }
     if (step >= CLAMPING) clamp(view);
-    if (step >= WITHOUT_ATTRIBUTES) refill(view);
+    if (step) refill(view);
   }
+}
+
+// A name is smaller where a word of it is longer than a line.
+function fitWords(view) {
+  vary(view, "--shrink", FOR_WORDS, isWordBroken);
 }
 
 // Let names have as many lines as there is room for. One that is cut in any case takes no card's
@@ -79,14 +87,12 @@ function clamp(view) {
   vary(view, "--room", LINES);
 }
 
-// Give a variable the first of some values by which all fits; if none does, it has none. Tells
-// whether one does.
-function vary(view, name, values) {
+// Give a variable the first of some values by which all fits, else the last. Tells whether one does.
+function vary(view, name, values, isBad = isCut) {
   for (const value of values) {
     view.style.setProperty(name, value);
-    if (!isCut(view)) return true;
+    if (!isBad(view)) return true;
   }
-  view.style.removeProperty(name);
   return false;
 }
 
@@ -94,10 +100,26 @@ function refill(view) {
   for (const names of REFILLS) {
     for (const name of names) {
       view.classList.add(name);
-      if (!isCut(view)) break;
+      if (!isCut(view) && !(name.endsWith("pictured") && isSpoilt(view))) break;
       view.classList.remove(name);
     }
   }
+}
+
+// Whether a larger photo breaks a word, or is itself narrower than its place.
+function isSpoilt(view) {
+  const photo = view.querySelector(".thing > img");
+  return isWordBroken(view) || (photo && photo.clientHeight < photo.clientWidth - 1);
+}
+
+function isWordBroken(view) {
+  const title = view.querySelector(".title");
+  if (!title) return false;
+  const room = title.offsetWidth;
+  Object.assign(title.style, { overflowWrap: "normal", width: "min-content" });
+  const needed = title.offsetWidth;
+  Object.assign(title.style, { overflowWrap: "", width: "" });
+  return needed > room;
 }
 
 function isCut(view) {

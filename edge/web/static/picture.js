@@ -40,7 +40,7 @@ export class LivePicture {
     this.onThing = onThing;
   }
 
-  // drawMore(context, colour) draws over each picture; null for nothing.
+  // drawMore(context, colour, thing) draws over each picture; null for nothing.
   add(drawMore) {
     this.#drawMore = drawMore;
   }
@@ -144,7 +144,7 @@ export class LivePicture {
       this.#canvas.height = height;
     }
     this.#context.drawImage(bitmap, 0, 0);
-    this.#drawMore?.(this.#context, this.#colour);
+    this.#drawMore?.(this.#context, this.#colour, thing);
     if (thing) drawOutline(this.#context, thing, this.#colour);
     this.#lastPicture = performance.now();
     this.onLive(true);
@@ -167,7 +167,8 @@ function drawOutline(context, { box }, colour) {
   const { width, height } = context.canvas;
   const unit = width / 100;
   const ends = (from, length, size) =>
-    [from * size - 2 * unit, (from + length) * size + 2 * unit].map((end) => Math.min(Math.max(end, unit), size - unit));
+    [from * size - 2 * unit, (from + length) * size + 2 * unit]
+      .map((end) => Math.min(Math.max(end, unit), size - unit));
   const [left, right] = ends(box[0], box[2], width);
   const [top, bottom] = ends(box[1], box[3], height);
   const arm = Math.min(6 * unit, (right - left) / 3, (bottom - top) / 3);

@@ -5,6 +5,7 @@ import { say } from "./words.js";
 
 // What the device sends beside an English text, as a text in the page's language.
 export function told({ sentence, values }) {
-  const own = Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : told(value)]);
+  const own = Object.entries(values)
+    .map(([name, value]) => [name, typeof value === "string" ? value : told(value)]);
   return say(sentence, Object.fromEntries(own));
 }

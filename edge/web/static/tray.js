@@ -6,7 +6,9 @@ import { loadStyles } from "./late.js";
 import { say } from "./words.js";
 
 const LEAST_LETTER = 14; // CSS pixels
-const ROOM = 0.32; // of the picture's width, that a name has at least
+const LINES = 3; // the most of a name
+const LINE = 1.2; // letters
+const ROOM = 0.32; // of the picture's width: longer lines are used where a name would be cut
 
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
 export async function list(sighting, view, open, draw) {
@@ -44,51 +46,101 @@ function trayView({ verdict, things }, open) {
   });
   if (listed.length) view.append(rows);
   const unknown = things.filter((thing) => thing.verdict && thing.verdict !== "match").length;
-  if (unknown) view.append(make("p", "also", say("Not known: {count}", { count: unknown })));
-  if (things.some((thing) => !thing.verdict)) view.append(make("p", "also", say("Looking…")));
+  const others = [];
+  if (unknown) others.push(make("span", "", say("Not known: {count}", { count: unknown })));
+  if (things.some((thing) => !thing.verdict)) others.push(make("span", "", say("Looking…")));
+  if (others.length) view.append(make("p", "also", ...others));
   return view;
 }
 
 // A function that draws the names of things at rest over a picture.
 function drawThings(things) {
   const placed = things.filter(({ box }) => box);
-  return (context, colour) => placed.forEach((thing) => drawThing(context, thing.box, thingName(thing), colour));
+  return (context, colour, leading) => {
+    const { width, height } = context.canvas;
+    const areas = placed.map(({ box }) => areaOf(box, width, height));
+    const taken = [...areas];
+    if (leading) taken.push(areaOf(boxOf(leading), width, height));
+    placed.forEach((thing, place) => {
+      const others = taken.filter((area) => area !== areas[place]);
+      drawThing(context, areas[place], others, thingName(thing), colour);
+    });
+  };
 }
 
-// A thin frame around a thing, with its name below.
-function drawThing(context, box, name, colour) {
-  const { width, height } = context.canvas;
-  const unit = width / 100;
-  const [left, top] = [box.left * width, box.top * height];
-  const [across, down] = [box.width * width, box.height * height];
+const boxOf = ({ box: [left, top, width, height] }) => ({ left, top, width, height });
+
+function areaOf({ left, top, width: across, height: down }, width, height) {
+  return { left: left * width, top: top * height, right: (left + across) * width, bottom: (top + down) * height };
+}
+
+// A thin frame around a thing, with its name below; `others` are the areas that it leaves free.
+function drawThing(context, area, others, name, colour) {
+  const { canvas } = context;
+  const unit = canvas.width / 100;
   context.lineWidth = 0.4 * unit;
   context.strokeStyle = colour;
-  context.strokeRect(left, top, across, down);
+  context.strokeRect(area.left, area.top, area.right - area.left, area.bottom - area.top);
   // letters as large as others of the page, however small the picture is shown
-  const letter = Math.max(2.4 * unit, (LEAST_LETTER * width) / context.canvas.clientWidth);
+  const letter = Math.max(2.4 * unit, (LEAST_LETTER * canvas.width) / (canvas.clientWidth || canvas.width));
   context.font = `600 ${letter}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "bottom";
-  const lines = inLines(context, name, Math.max(across, ROOM * width));
-  const label = Math.max(...lines.map((line) => context.measureText(line).width)) + 0.6 * letter;
-  const high = (0.2 + 1.2 * lines.length) * letter;
-  const middle = Math.min(Math.max(left + across / 2, label / 2), width - label / 2);
-  const bottom = Math.min(top + down + high + 0.05 * letter, height);
+  const { left, right, end } = freeRoom(area, others, LINES * LINE * letter, canvas);
+  const padding = 0.2 * letter;
+  const room = right - left - 2 * padding;
+  const lines = inLines(context, name, Math.min(room, Math.max(area.right - area.left, ROOM * canvas.width)), room);
+  const label = Math.max(...lines.map((line) => context.measureText(line).width)) + 2 * padding;
+  const high = (0.2 + LINE * lines.length) * letter;
+  const middle = between((area.left + area.right) / 2, left + label / 2, right - label / 2);
+  const bottom = Math.min(area.bottom + high + 0.05 * letter, end);
   context.fillStyle = "#fffd";
   context.fillRect(middle - label / 2, bottom - high, label, high);
   context.fillStyle = "#111";
   lines.reverse().forEach((line, above) => {
     // in the words' own direction
-    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.2 + 1.2 * above) * letter);
+    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.2 + LINE * above) * letter);
   });
 }
 
-// A name in one or two lines: the first has as many whole words as there is room for.
-function inLines(context, name, room) {
-  const words = name.split(" ");
-  let first = words.shift();
-  while (words.length && context.measureText(`${first} ${words[0]}`).width <= room) first += ` ${words.shift()}`;
-  return [first, words.join(" ")].filter(Boolean).map((line) => shortened(context, line, room));
+// The room for a name below an area: from left to right between its neighbours, and where it ends:
+// at what lies below, or at the picture's edge.
+function freeRoom(area, others, high, { width, height }) {
+  const edge = width / 100;
+  const room = { left: edge, right: width - edge, end: height - edge };
+  const middle = (area.left + area.right) / 2;
+  for (const other of others) {
+    if (other.top >= area.bottom + high || other.bottom <= area.bottom) continue;
+    if (other.right < middle) room.left = Math.max(room.left, other.right);
+    else if (other.left > middle) room.right = Math.min(room.right, other.left);
+    else if (other.top > area.bottom) room.end = Math.min(room.end, other.top);
+  }
+  return room;
+}
+
+function between(value, least, most) {
+  return Math.min(Math.max(value, least), most);
+}
+
+// A name in a few lines, each with as many whole words as there is room for; in all the room that
+// there is, where it would be cut otherwise.
+function inLines(context, name, wanted, most) {
+  const lines = wrapped(context, name, wanted);
+  const isWhole = lines.length <= LINES && lines.every((line) => context.measureText(line).width <= wanted);
+  const wider = isWhole ? lines : wrapped(context, name, most);
+  const last = wider.slice(LINES - 1).join(" ");
+  return [...wider.slice(0, LINES - 1), last].filter(Boolean).map((line) => shortened(context, line, most));
+}
+
+function wrapped(context, name, room) {
+  const [first, ...words] = name.split(" ");
+  const lines = [first];
+  for (const word of words) {
+    const longer = `${lines[lines.length - 1]} ${word}`;
+    if (context.measureText(longer).width <= room) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function shortened(context, name, room) {

@@ -17,6 +17,7 @@ export class Visit {
   #onShow;
   #onBack;
   #hasResult = false;
+  #sku = ""; // of the item that is the result; empty for other results
   #question = new AbortController();
   #waiting = null; // the question with a photo that has no answer yet
   #latest = null; // the last sighting
@@ -42,6 +43,10 @@ export class Visit {
     return this.#hasResult;
   }
 
+  get sku() {
+    return this.#sku;
+  }
+
   // A new sighting offers itself at once, and takes over when nobody touches the screen.
   // `sighting` is null where nothing lies before the camera.
   hear(sighting) {
@@ -62,6 +67,7 @@ export class Visit {
     this.#question.abort();
     clearTimeout(this.#timer);
     this.#hasResult = false;
+    this.#sku = "";
     this.#offer = null;
     this.#removePhoto();
     byId("result-bar").hidden = true;
@@ -106,7 +112,8 @@ export class Visit {
     if (!this.#canFind()) return this.back();
     const styles = loadStyles("visit.css");
     let result;
-    const slow = setTimeout(() => signal.aborted || signal === this.#waiting || this.#look(say("Looking…")), SLOW);
+    const isQuiet = () => signal.aborted || signal === this.#waiting;
+    const slow = setTimeout(() => isQuiet() || this.#look(say("Looking…")), SLOW);
     try {
       result = await bring();
     } catch (error) {
@@ -143,12 +150,13 @@ export class Visit {
     this.#show({ words, view: sentenceView("hold", say("Looking…")) });
   }
 
-  #show({ words, view, spoken = words, sighting = null }) {
+  #show({ words, view, spoken = words, sighting = null, sku = "" }) {
     if (!this.#hasResult) this.#heed(this.#latest);
     this.#hasResult = true;
     byId("result-words").textContent = words;
     byId("result-bar").hidden = false;
     this.#panel.show(view);
+    this.#sku = sku;
     this.#onShow(spoken, sighting);
     this.stay();
   }

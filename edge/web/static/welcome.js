@@ -43,9 +43,10 @@ export class Welcome {
   view() {
     this.#list = make("div", "showcase");
     this.#showItems();
-    const words = document.body.dataset.welcome || say("Hold something in front of the camera");
-    const advice = document.body.dataset.welcome ? say("Hold something in front of the camera") : say("I will tell you what it is.");
-    const heading = make("h2", "words", words);
+    const { welcome } = document.body.dataset;
+    const invitation = say("Hold something in front of the camera");
+    const advice = welcome ? invitation : say("I will tell you what it is.");
+    const heading = make("h2", "words", welcome || invitation);
     heading.dir = "auto";
     return make("article", "sentence attract", heading, make("p", "advice", advice), this.#list);
   }

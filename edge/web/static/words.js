@@ -3,7 +3,7 @@
 
 import { SENTENCES, late } from "./late.js";
 
-export const PATIENCE = 2_000; // ms until the page goes on without words of the device
+export const WORDS_DUE = 2_000; // ms until the page goes on without words of the device
 const CLEAR = 0.95; // probability from which a match counts as clear
 const LANGUAGE = document.documentElement.lang;
 // The visitor's own kind of the language, as en-GB, writes times and numbers; "en-US@posix" is none.
@@ -24,7 +24,7 @@ export function say(text, values = {}) {
 // A text of the device in the page's language; see told.js.
 export async function ownWords(text, words) {
   if (!words || LANGUAGE === "en") return text;
-  return late("told.js", PATIENCE).then(({ told }) => told(words)).catch(() => text);
+  return late("told.js", WORDS_DUE).then(({ told }) => told(words)).catch(() => text);
 }
 
 // The same as parts, where a value may be an element.
@@ -70,7 +70,7 @@ export function spokenVerdict(sighting) {
     case "unknown":
       return sighting.guesses
         ? `${say("I am not sure.")} ${guessWords(sighting.guesses)}: ${titles(sighting.guesses)}`
-        : say("I don’t know this one. Try turning it, or search by name.");
+        : `${say("I don’t know this one.")} ${say("Try turning it, or {search}.", { search: say("search by name") })}`;
     default:
       return "";
   }

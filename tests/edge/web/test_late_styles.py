@@ -26,6 +26,7 @@ def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
         serving(device) as address,
         visiting(browser, address, KIOSK, server_may_be_away=True) as page,
     ):
+        page.route("**/cards.js*", lambda route: route.abort())
         page.route("**/item.css*", fail_once)
         device.show(Verdict.MATCH, [(CUP, 0.9)])
         placed = []
@@ -37,6 +38,9 @@ def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
             page.get_by_role("button", name="Back to live").click()
         assert placed == ["normal", "start", "start"]
         assert len(asked) == 2
+        device.show(Verdict.PERHAPS, [(GEAR, 0.5), (CUP, 0.4)])
+        expect(page.locator(".guess .row")).to_have_count(2)  # without their script no cards
+        expect(page.locator(".guess .advice")).to_contain_text("search by name")
 
 
 def test_a_sheet_that_never_comes_keeps_no_old_answer_on_the_screen(

@@ -39,6 +39,16 @@ from tests.support.web_stand_in import (
     serving,
 )
 
+# Where the names of things are drawn, as shares of the picture.
+NOTE_LABELS = """() => {
+  const fill = CanvasRenderingContext2D.prototype.fillRect;
+  window.labels = [];
+  CanvasRenderingContext2D.prototype.fillRect = function (...area) {
+    const { width, height } = this.canvas;
+    labels.push(area.map((part, place) => part / (place % 2 ? height : width)));
+    return fill.apply(this, area);
+  };
+}"""
 IMPATIENT = """const later = window.setTimeout;  // what is done every ten seconds is done at once
 window.setTimeout = (act, ms, ...given) => later(act, ms === 10_000 ? 10 : ms, ...given);"""
 
@@ -249,7 +259,10 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
     leading = device.show(Verdict.MATCH, [(CUP, 0.91), (WRENCH, 0.4)])
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
     expect(page.locator(".tray")).to_have_count(0)
-    place = Place(0.1, 0.1, 0.2, 0.3)
+    page.set_viewport_size({"width": KIOSK[0], "height": KIOSK[1]})
+    page.evaluate(NOTE_LABELS)
+    place, middle = Place(0.1, 0.1, 0.2, 0.3), Place(0.39, 0.33, 0.29, 0.43)
+    leading = replace(leading, place=middle)
     cup, gear = (device.sighting(Verdict.MATCH, [(thing, 0.9)]) for thing in (CUP, GEAR))
     others = [ThingBeside(place, known.id, known.verdict, known.matches) for known in (cup, gear)]
     others.append(ThingBeside(place, "unknown", Verdict.UNKNOWN))
@@ -260,5 +273,12 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
     expect(costs).to_have_text(["€\xa014.50 each", "€\xa023.00"])  # whose is the price of one
     expect(page.locator(".tray")).to_contain_text("Not known: 1")
     expect(page.locator(".tray")).to_contain_text("Looking…")
+    page.wait_for_function("() => labels.length >= 5")
+    for left, top, width, height in page.evaluate("labels.slice(-4)"):  # of the others
+        assert left > 0.005
+        assert left + width < 0.995
+        beside = left + width <= middle.left + 0.001 or left >= middle.left + middle.width
+        assert beside, "a name lies over the leading thing"
+        assert top + height < 1
     device.latest.lead(replace(leading, others=tuple(others[1:2])))
     expect(names).to_have_text([re.compile("Spur gear")])

@@ -244,6 +244,13 @@ def test_item_page_has_all_there_is(browser: Browser, device: StandInDevice) -> 
         item.locator(".similar-item").first.click()
         expect(item.locator(".title")).to_have_text("Blue stoneware cup")
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        page.get_by_label("Language").select_option("de")
+        expect(page.locator("#result-words")).to_have_text("Aus dem Katalog")
+        expect(item.locator(".title")).to_have_text("Blue stoneware cup")
+        page.locator("#back").click()
+        page.locator("#language").select_option("en")
+        expect(page.locator(".sentence")).to_contain_text("Hold something in front of the camera")
+        expect(item).to_have_count(0)
 
 
 def test_item_page_gives_way(page: Page, device: StandInDevice) -> None:
