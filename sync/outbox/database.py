@@ -223,7 +223,6 @@ class OutboxDatabase:
         try:
             identity = file_identity(self.path)
         except FileNotFoundError:
-            self._disconnect()
             return None
         if identity != self._identity:
             self._disconnect()

@@ -363,3 +363,14 @@ def test_a_database_that_is_refused_is_closed(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError, match="is no outbox") as caught:
         connect(tmp_path / "other.db")
     assert open_in(tmp_path) == [], caught
+
+
+def test_a_database_that_is_gone_is_let_go_of(tmp_path: Path) -> None:
+    database = OutboxDatabase(tmp_path / "outbox.db")
+    assert database.write(rows.taken_in) == 0
+    assert open_in(tmp_path) != []
+    for file in tmp_path.glob("outbox*.db*"):
+        file.unlink()
+    assert database.read(rows.taken_in) == 0  # of a new one
+    assert [name for name in open_in(tmp_path) if name.endswith("(deleted)")] == []
+    database.close()

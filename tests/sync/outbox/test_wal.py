@@ -6,6 +6,7 @@ import sqlite3
 import struct
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,7 @@ def begin(frame: int, page: int) -> int:
         lambda size, page: begin(1, page) + 17,
         lambda size, page: begin(1, page) + FRAME_HEADER + page - 30,
         lambda size, page: size - 40,
+        lambda size, page: size - page - FRAME_HEADER + 17,
     ],
     ids=[
         "version",
@@ -115,6 +117,7 @@ def begin(frame: int, page: int) -> int:
         "checksum",
         "page",
         "last page",
+        "last checksum",
     ],
 )
 @pytest.mark.parametrize("bit", [0, 7])
@@ -217,6 +220,18 @@ def test_a_damaged_page_number_does_not_make_the_image_larger(
     with closing(open_image(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert len(connection.serialize()) == 2 * page
+
+
+def test_pages_of_the_log_may_follow_the_file_in_any_order(
+    database: Path, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_log(database)
+    database.write_bytes(whole.pages[1][: page // 2])
+    monkeypatch.setattr(
+        "sync.outbox.image.read_log",
+        lambda _: replace(whole, pages=dict(sorted(whole.pages.items(), reverse=True))),
+    )
+    assert len(values(database)) == COMMITS - 1
 
 
 def test_a_torn_last_transaction_was_never_committed(database: Path, page: int) -> None:
