@@ -727,6 +727,10 @@ def test_lines_of_another_generation_or_behind_damage_are_told_apart() -> None:
     lost = b"x" * len(first) + second + bytes(BLOCK)
     line, end = line_at(lost, 0, 7)
     assert (line and line.first, end) == (2, len(first + second))
+    text = b"[7,1]"
+    foreign = b"%08x %s\n" % (zlib.crc32(text), text)  # of another version
+    line, end = line_at(foreign + second + bytes(BLOCK), 0, 7)
+    assert (line and line.first, end) == (2, len(foreign + second))
     behind = bytes(len(first)) + other + second + bytes(BLOCK)  # a block is lost
     line, end = line_at(behind, 0, 7)
     assert (line and line.first, end) == (2, len(first + other + second))

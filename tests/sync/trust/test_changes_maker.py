@@ -109,6 +109,14 @@ def test_changes_are_published_where_devices_have_a_use_for_them(
     assert made.content == b"" or Changes.model_validate_json(made.content) == made.changes
 
 
+def test_the_pieces_of_changes_are_their_table_packs_and_patches() -> None:
+    table, pack, patch = entry(b"table"), entry(b"a pack"), entry(b"patch!!")
+    patches = {"items.db": (Patch(**patch.model_dump(), old=""),)}
+    made = changes().model_copy(update={"table": table, "packs": (pack,), "patches": patches})
+    assert made.pieces() == {piece.sha256: piece.bytes for piece in (table, pack, patch)}
+    assert changes().pieces() == {}
+
+
 def test_a_record_has_the_place_that_it_had_in_the_former_release() -> None:
     new = table([b"three", b"new", b"one"], [NO_PACK] * 3, [0] * 3)
     found = changes_maker._former_places(new, release(), "words")

@@ -551,6 +551,13 @@ def test_a_passphrase_is_asked_for_the_new_key(tmp_path: Path) -> None:
         KeyFolder(keys.folder, lambda folder, *, new: b"short").make_channel_key("south", "s3://b")
 
 
+def test_a_folder_that_takes_no_key_is_named(tmp_path: Path) -> None:
+    keys = KeyFolder.create(tmp_path / "keys", passphrase)
+    (keys.folder / "channels").write_bytes(b"")
+    with pytest.raises(KeysError, match=r"keys/channels/north: cannot be written: "):
+        keys.make_channel_key("north", "s3://b")
+
+
 def test_the_list_of_a_channel_is_flushed_when_it_is_new(
     world: World, north: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -291,9 +291,9 @@ def test_a_bundle_that_is_rebuilt_meanwhile_does_not_spoil_the_store(world: Worl
     assert world.store.objects == {}
 
 
-def test_a_wrong_name_of_a_channel_is_refused(world: World, small_bundle: Path) -> None:
+def test_a_wrong_name_of_a_channel_is_refused_before_a_bundle_is_looked_at(world: World) -> None:
     with pytest.raises(NotPublishedError, match="no name for a channel"):
-        world.publisher().publish(small_bundle, "../stable")
+        world.publisher().publish(world.folder / "absent.bundle", "../stable")
 
 
 def test_an_owner_does_not_sign_what_others_put_there(world: World) -> None:
@@ -779,6 +779,13 @@ def test_what_is_in_the_owners_list_stays_the_owners() -> None:
     ]  # fmt: skip
     own = SignedState(None, None, Timestamp(), Snapshot(), Targets())
     assert own.role_of("a") == "targets"
+
+
+def test_the_root_that_was_given_once_is_kept(world: World, tmp_path: Path) -> None:
+    root = world.keys.folder / "root.json"
+    assert factory_root(root, tmp_path / "data") == world.keys.roots[1]
+    assert factory_root(None, tmp_path / "data") == world.keys.roots[1]
+    assert factory_root(tmp_path / "pulled-out/root.json", tmp_path / "data") == root.read_bytes()
 
 
 def test_a_root_that_cannot_be_kept_is_said(world: World, tmp_path: Path) -> None:
