@@ -10,7 +10,9 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,8 @@ NEW_LOOK = 0  # no photo has this number
 AT_ONCE = 16  # photos that a new network sees between two changes of the file
 
 log = logging.getLogger(__name__)
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ class TaughtItem:
     rests: bool
 
 
+def _in_turn(
+    edit: Callable[Concatenate[Taught, Given], Result],
+) -> Callable[Concatenate[Taught, Given], Result]:
+    """Let an edit wait for the one before: it writes an item as it was when the edit began."""
+
+    @wraps(edit)
+    def waiting(taught: Taught, /, *given: Given.args, **named: Given.kwargs) -> Result:
+        with taught._editing:
+            return edit(taught, *given, **named)
+
+    return waiting
+
+
 class Taught:
     """The taught items and photos of a device. Many threads may use it at once.
 
@@ -74,7 +91,7 @@ class Taught:
     def __init__(self, folder: Path) -> None:
         self.store = TaughtStore(folder)
         self.collector = ViewCollector()
-        self._changing = threading.Lock()
+        self._editing, self._changing = threading.RLock(), threading.Lock()
         self._network = ""
         self._known: set[str] = set()  # digests of own photos that the catalogue was built from
         self._features: dict[int, Features] = {}  # what this network made, by the photo's id
@@ -98,6 +115,7 @@ class Taught:
                     target=self._embed, args=(bundle, missing), name="embed-taught", daemon=True
                 ).start()
 
+    @_in_turn
     def save(self, wish: Wish, views: Sequence[View]) -> Item:
         """Save the views of a thing; it is found from the next look on.
 
@@ -124,6 +142,7 @@ class Taught:
         self.collector.end()
         return item
 
+    @_in_turn
     def confirm(self, sku: str, look: bytes, sighting: str) -> bool:
         """Keep a look as an own photo of its item; whether it was kept.
 
@@ -163,6 +182,7 @@ class Taught:
         if photos:
             self._change(lambda: self.store.remove_photos(photos))
 
+    @_in_turn
     def change(self, sku: str, wish: Wish) -> Item | None:
         """Change an item that the staff made, and return it; None where there is none.
 
@@ -191,6 +211,7 @@ class Taught:
         """
         return same_name(self._open_bundle(), self.store.items(), wish, of)
 
+    @_in_turn
     def remove_photo(self, photo: int) -> bool:
         """Remove a photo; whether there was one. A taught item without photos goes with it."""
         known = any(kept.id == photo for kept in self.store.photos())
@@ -198,6 +219,7 @@ class Taught:
             self._change(lambda: self.store.remove_photos([photo]))
         return known
 
+    @_in_turn
     def remove_item(self, sku: str) -> bool:
         """Remove a taught item, or all own photos of an item; whether there was something."""
         known = any(photo.sku == sku for photo in self.store.photos())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from catalog.sources.read import read_source
 from catalog.sources.source import SourceItem
 from edge import state_database
 from edge.errors import NoCatalogueError
+from edge.taught import describing
 from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, Features, NewPhoto, TaughtStore
@@ -254,6 +256,25 @@ def test_another_name_for_a_taught_number_is_refused(taught: Taught, bundle: Bun
         item = taught.save(wish, views(bundle, NEW))
     assert (item.title, item.price) == ("Blots", "3 €")
     assert len(taught.store.photos()) == 9
+
+
+def test_a_look_that_is_confirmed_meanwhile_keeps_no_old_name(
+    taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught.save(Wish(title="Blots", sku="B-1"), views(bundle, NEW))
+    make, changing = describing.new_photo, list[threading.Thread]()
+
+    def slow(*given: Any) -> NewPhoto:
+        changing.append(threading.Thread(target=taught.change, args=("B-1", Wish(title="Dots"))))
+        changing[0].start()
+        changing[0].join(0.2)  # long enough, if it did not wait
+        return make(*given)
+
+    monkeypatch.setattr(taught_module, "new_photo", slow)
+    taught.confirm("B-1", encode_jpeg(draw_thing(NEW), 480), "sighting")
+    changing[0].join()
+    (item,) = taught.items()
+    assert (item.item.title, len(item.photos)) == ("Dots", 4)
 
 
 def test_a_name_may_hold_what_joins_and_directs_letters(taught: Taught, bundle: Bundle) -> None:
