@@ -1,4 +1,4 @@
-// What the first answer does not need: the catalogue's name, an update of the page, and on the
+// What the first answer does not need: the catalogue's name, timings, an update of the page, and on the
 // device's own screen the welcome when nobody is there, and the night. Loaded some seconds after
 // the page.
 
@@ -12,6 +12,8 @@ export class Later {
   #isIdle = false;
   #dimmer = null;
   #catalogue = null;
+  #timings = null;
+  #sighting = null;
   #state = null;
 
   constructor(visit, live) {
@@ -25,6 +27,10 @@ export class Later {
       this.hear(this.#state);
     });
     if (isKiosk) sometime("staff-way.js");
+    else sometime("timings.js", ({ Timings }) => {
+      this.#timings = new Timings();
+      this.time(this.#sighting);
+    });
     if (!isOwnScreen) return;
     sometime("attract.js", (script) => this.#attractWhenAlone(script));
     const { dim } = document.body.dataset;
@@ -36,6 +42,12 @@ export class Later {
     this.#state = state;
     this.#catalogue?.show(state?.bundle);
     if (state && !this.#visit.hasResult) reloadForUpdate(state.page);
+  }
+
+  // Take the sighting whose timings can be shown; null for none.
+  time(sighting) {
+    this.#sighting = sighting;
+    this.#timings?.show(sighting);
   }
 
   // Tell whether nothing lies there and nobody asked for anything.

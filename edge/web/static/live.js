@@ -91,7 +91,7 @@ export class LiveAnswer {
     switch (situation) {
       case "unreached":
         return [
-          sentenceView("link", say("No connection to the device"), say("The page goes on by itself when it is back.")),
+          sentenceView("link", say("No connection to the device"), say("The page goes on by itself.")),
           say("No connection to the device"),
         ];
       case "waiting": {

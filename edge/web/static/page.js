@@ -12,6 +12,7 @@ import { WORDS_DUE, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
 const LATER = 5_000; // ms until that is fetched which the first answer does not need
+const INVITATION = byId("hint").textContent;
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
@@ -22,10 +23,7 @@ const visit = new Visit({
   onShow(spoken, sighting) {
     address?.show(false);
     draw(null);
-    showLook(sighting);
-    if (sighting) showTimings(sighting);
-    speak(spoken);
-    followVisitor();
+    tell(sighting, spoken);
   },
   onBack() {
     live.leave();
@@ -41,10 +39,7 @@ const live = new LiveAnswer({
   onShow(situation, sighting, spoken) {
     address?.show(situation === "idle");
     if (situation === "seen") later?.wake();
-    followVisitor();
-    showLook(sighting);
-    if (sighting) showTimings(sighting);
-    speak(spoken);
+    tell(sighting, spoken);
   },
 });
 
@@ -64,6 +59,7 @@ setTimeout(() => sometime("later.js", showMore), LATER);
 function showMore({ Later }) {
   later = new Later(visit, live);
   if (state && isReached) showStatus();
+  later.time(timed);
   followVisitor();
 }
 
@@ -209,7 +205,7 @@ function showLook(sighting) {
 
 function showHint() {
   const hints = {
-    online: say("Show one thing or several, and keep them still for a moment."),
+    online: INVITATION,
     offline: say("Please tell the staff. The picture returns by itself."),
   };
   const hint = hints[isReached && !state?.waiting && state?.camera.state];
@@ -217,15 +213,13 @@ function showHint() {
   byId("hint").hidden = !byId("look").hidden || !hint;
 }
 
-function showTimings(sighting) {
-  timed = sighting;
-  if (byId("timings").open) late("timings.js").then((timings) => timings.showTimings(timed), () => {});
-}
-
-byId("timings").addEventListener("toggle", () => showTimings(timed));
-
-function speak(words) {
-  byId("spoken").textContent = words;
+// What goes with a view in the panel; `sighting` is null where it is of none.
+function tell(sighting, spoken) {
+  showLook(sighting);
+  byId("spoken").textContent = spoken;
+  timed = sighting ?? timed;
+  later?.time(timed);
+  followVisitor();
 }
 
 // a visitor's wishes

@@ -1,7 +1,7 @@
 // The search with a photo. Loaded when somebody chooses one.
 
 import { sentenceView, sightingView } from "./answer.js";
-import { timeLimit } from "./dom.js";
+import { byId, timeLimit } from "./dom.js";
 import { late } from "./late.js";
 import { localSighting, say, spokenVerdict } from "./words.js";
 
@@ -9,15 +9,28 @@ const LARGEST_PHOTO = 64 * 1024 * 1024 - 4096; // the device's limit minus the f
 const PATIENCE = 30_000; // ms
 const SLOW_UPLOAD = 32; // bytes a millisecond: a phone at the edge of the network
 
-// What a photo shows, as a result for the panel. `box` is in pixels of it; empty for all of it.
-// open(item) and name(), to search by name, are a visitor's wishes.
-export async function seenOn(file, box, open, name) {
+// What a photo shows, as a result for the panel. `box` is in pixels of it; empty for all of it: then
+// the photo is shown, too, and given to keep(photo). open(item), name(), to search by name, and
+// searchPart(box) are a visitor's wishes.
+export async function seenOn(file, box, signal, { open, name, searchPart, keep }) {
+  const shown = !box && showPhoto(file, signal, searchPart).catch(() => null);
+  if (shown) shown.then((photo) => photo && keep(photo));
   const sighting = await searchPhoto(file, box);
+  if (shown) shown.then((photo) => signal.aborted || photo?.found(sighting));
   const view =
     sighting.verdict === "nothing"
       ? sentenceView("ask", say("I see nothing in this photo"), say("Take it closer, on a plain ground."))
       : sightingView(sighting, open, name);
   return { words: say("Your photo"), view, spoken: spokenVerdict(sighting), sighting };
+}
+
+// The photo in the place of the live picture; null where another one is wanted by then.
+async function showPhoto(file, signal, searchPart) {
+  const { boxed } = await late("photo-box.js");
+  const photo = await boxed(byId("frame"), file, searchPart);
+  if (!signal.aborted) return photo;
+  photo.remove();
+  return null;
 }
 
 async function searchPhoto(file, box) {

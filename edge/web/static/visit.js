@@ -95,14 +95,17 @@ export class Visit {
   searchWith(file, box = "") {
     if (!this.#canFind()) return;
     const signal = this.#ask();
-    const shown = !box && this.#showPhoto(file, signal).catch(() => {});
+    if (!box) this.#removePhoto();
     this.#waiting = signal;
     this.#look(say("Your photo"));
     return this.#fulfil(signal, () => this.searchWith(file, box), async () => {
       const { seenOn } = await late("photo-search.js");
-      const result = await seenOn(file, box, this.open, this.#askForName);
-      if (shown) shown.then(() => signal.aborted || this.#photo?.found(result.sighting));
-      return result;
+      return seenOn(file, box, signal, {
+        open: this.open,
+        name: this.#askForName,
+        searchPart: (part) => this.searchWith(file, part),
+        keep: (photo) => (this.#photo = photo),
+      });
     });
   }
 
@@ -125,14 +128,6 @@ export class Visit {
     this.#waiting = null;
     if (!this.#canFind()) return this.back();
     this.#show(result);
-  }
-
-  async #showPhoto(file, signal) {
-    this.#removePhoto();
-    const { boxed } = await late("photo-box.js");
-    const photo = await boxed(byId("frame"), file, (box) => this.searchWith(file, box));
-    if (signal.aborted) return photo.remove();
-    this.#photo = photo;
   }
 
   #removePhoto() {

@@ -223,6 +223,8 @@ def test_timings_on_demand(page: Page, device: StandInDevice) -> None:
     """They are hidden until a visitor opens them."""
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     expect(page.locator(".title")).to_be_visible()
+    hurry(page, {5_000: 0})
+    page.locator("#timings summary").wait_for()
     expect(page.locator("#timings-list")).to_be_hidden()
     page.locator("#timings summary").click()
     expect(page.locator("#timings-list")).to_contain_text("14.8 ms")

@@ -23,6 +23,7 @@ from tests.support.browsing import (
     SMALL,
     STATES,
     WIDE,
+    hurry,
     overflowing,
     visiting,
 )
@@ -92,6 +93,8 @@ def test_long_title_is_cut_in_sight_and_whole_for_listeners(
 
 def test_keyboard_reaches_everything(page: Page, device: StandInDevice) -> None:
     """The order is that on the screen, and the focus is always visible."""
+    hurry(page, {5_000: 0})
+    page.locator("summary").wait_for()
     device.show(Verdict.MATCH, [(CUP, 0.9), (GEAR, 0.5)])
     expect(page.locator(".next .row")).to_be_visible()
     reached = []
