@@ -82,13 +82,6 @@ def _bracket(text: str, at: int) -> str:
     return next((letter for letter in text[at:] if letter in "}]"), "}")
 
 
-def _inside(before: str) -> str:
-    """What is wrong where a word follows a value without a comma."""
-    if before.endswith('"'):
-        return 'a quotation mark is missing, or stands within a text; write \\" for one there'
-    return f"a comma is missing, or {_STRAIGHT}"
-
-
 def _last(before: str) -> str:
     """The last word of a text, shortened, to find the place by."""
     last = before.rsplit("\n", 1)[-1].strip()

@@ -92,9 +92,7 @@ def without_currency(items: Collection[SourceItem]) -> str:
 
 def _alike(compared: str) -> str:
     """The field whose usual names have one that differs by hardly more than a letter."""
-    if len(compared) < _SHORTEST - 1:
-        return ""
-    near = [name for name in _long_names() if name[0] == compared[0]]
+    near = [name for name in _long_names() if name.startswith(compared[:1])]
     found = difflib.get_close_matches(compared, near, n=1, cutoff=_ALIKE)
     return _long_names()[found[0]] if found else ""
 

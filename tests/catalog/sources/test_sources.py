@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from json import JSONDecodeError
 from pathlib import Path
 
 import pytest
 
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError, TableError
+from catalog.sources.json_mistakes import what_is_wrong
 from catalog.sources.read import read_source
-from catalog.sources.source import ReadOptions, SourceItem
+from catalog.sources.source import KEEP_WHOLE, ReadOptions, SourceItem
+from catalog.sources.tables.likely_mistakes import meant
 from tests.support.drawing import draw_thing, png, write_things
 
 
@@ -104,6 +107,17 @@ def test_what_is_wrong_with_an_item_json_is_said_in_plain_words(
     assert f"item.json: not a JSON object that can be read: {said}" in str(caught.value)
 
 
+def test_other_mistakes_have_words_too() -> None:
+    later = JSONDecodeError("Illegal trailing comma before end of object", '{"a": [1,\n\n]}', 8)
+    assert what_is_wrong(later) == "line 1: the comma before ] is one too many; take it out"
+    assert (
+        what_is_wrong(JSONDecodeError("Something new", '\n{"a": 1}', 4)) == "line 2: Something new"
+    )
+    assert what_is_wrong(RecursionError()) == "it is nested too deeply"
+    assert what_is_wrong(PermissionError(13, "Permission denied")) == "Permission denied"
+    assert what_is_wrong(ValueError("too many digits")) == "too many digits"
+
+
 def test_a_letter_that_is_not_utf_8_is_found_by_its_line(tmp_path: Path) -> None:
     write_things(tmp_path, 1, 1)
     (tmp_path / "thing-00" / "item.json").write_bytes(b'{\n"title": "Stra\xdfe"}')
@@ -152,6 +166,23 @@ def test_a_key_that_nearly_is_a_field_is_warned_of_and_kept(tmp_path: Path) -> N
         )
     )
     assert source.items[0].item.attributes == wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("pric", "price"), ("prize", "price"), ("PREISE", "price"), ("kosten", "price"),
+        ("pri", ""), ("rice", ""), ("spice", ""), ("locations", "location"), ("vocation", ""),
+        ("Bezeichnung", "title"), ("bezeichung", "title"), ("titel", "title"), ("titln", "title"),
+        ("keepwhole", KEEP_WHOLE), ("Keep Whole", KEEP_WHOLE), ("link", "url"), ("urls", ""),
+        ("description", ""), ("products", ""), ("produce", ""), ("photo", ""), ("ean", ""),
+        ("price", ""), ("keep_whole", ""), ("location:de", ""), ("colour", ""), ("", ""),
+        ("№", ""), ("★", ""),
+    ],
+)  # fmt: skip
+def test_only_near_misses_of_fields_are_taken_for_them(name: str, field: str) -> None:
+    assert meant(name, ()) == field
+    assert meant(name, (field,)) == ""
 
 
 def test_a_price_without_a_currency_is_warned_of(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from catalog.bundles.shelf import Shelf
 from catalog.core.errors import SettingsError, VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
-from edge.cameras import CameraInfo
+from edge.cameras import CameraInfo, CameraMode
 from edge.cli import setup as module
+from edge.settings import EdgeSettings
 from edge.setup import first_catalogue, questions, services
 from edge.setup.answers import read_answers
 from edge.setup.apply import give_to_owner, label, seal
@@ -442,6 +443,10 @@ def test_a_channel_and_a_claim_stay(device: Path, monkeypatch: pytest.MonkeyPatc
     assert "Error: bucket/c is neither s3://BUCKET/PREFIX nor file:///FOLDER" in moved.output
     assert "Error: there is no file /absent" in moved.output
     assert tomllib.loads(settings.read_text())["sync"] == found["sync"]
+    settings.write_text(settings.read_text().replace('"mqtt"', '"file"'))
+    into_files = run(answers="\n" * 8)
+    assert "[file]" in into_files.output
+    assert tomllib.loads(settings.read_text())["provisioning"] == found["provisioning"]
     assert run(answers="\n" * 6 + "none\nnone\n").exit_code == 0
     found = tomllib.loads(settings.read_text())
     assert (found["sync"], found["outbox"]["transport"]) == ({}, "none")
@@ -473,16 +478,21 @@ def test_cameras_are_a_list_where_there_are_some(
     assert "A number of this list" not in none.output
     assert "Error: This PIN is easy to guess" in none.output
     StaffPin(device / "data" / "state").check(PIN, here=True)
-    cameras = [CameraInfo(f"/dev/video{n}", f"Eye {n}", "", (), "") for n in (2, 0)]
+    cameras = [
+        CameraInfo("/dev/video2", "Eye 2", "usb-Eye", (CameraMode("MJPG", 640, 480),)),
+        CameraInfo("/dev/video0", "Eye 0", problem="Permission denied"),
+    ]
     monkeypatch.setattr(questions, "list_cameras", lambda: cameras)
     listed = run(answers="\n" * 9)
-    assert "  1  Eye 2 (/dev/video2; )" in listed.output
+    assert "  1  Eye 2 (/dev/video2; MJPG 640x480)\n" in listed.output
+    assert "  2  Eye 0 (/dev/video0; Permission denied)\n" in listed.output
     assert "A number of this list" in listed.output
     assert "folder of pictures [2]:" in listed.output
     other = run(answers="1\n" + "\n" * 8)
     assert other.exit_code == 0, other.output
     settings = device / "etc" / "visual-search" / "visual-search.toml"
-    assert tomllib.loads(settings.read_text())["edge"]["camera"] == "/dev/video2"
+    assert tomllib.loads(settings.read_text())["edge"]["camera"] == ("/dev/v4l/by-id/usb-Eye")
+    assert "folder of pictures [1]:" in run(answers="\n" * 9).output
 
 
 def test_what_the_screen_needs_is_said_where_it_is_asked_for(
@@ -498,6 +508,23 @@ def test_what_the_screen_needs_is_said_where_it_is_asked_for(
     assert "stays dark: run 'sudo apt-get install no-such' and then 'sudo visual-search setup'" in (
         done.output
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({}, "localhost:8080/"),
+        ({"lan": True, "port": 81, "prefix": "/search"}, "localhost:81/search/"),
+        ({"host": "0.0.0.0"}, "localhost:8080/"),
+        ({"host": "127.0.0.1"}, "localhost:8080/"),
+        ({"host": "192.168.1.5"}, "192.168.1.5:8080/"),
+        ({"host": "192.168.1.5", "lan": True}, "192.168.1.5:8080/"),
+        ({"host": "fd00::5"}, "[fd00::5]:8080/"),
+        ({"host": "kiosk.example"}, "kiosk.example:8080/"),
+    ],
+)
+def test_programs_on_the_device_find_its_page(values: dict[str, object], place: str) -> None:
+    assert EdgeSettings.model_validate(values).own_page == f"http://{place}"
 
 
 def test_a_folder_without_a_file_says_what_to_do(stick: Path, device: Path) -> None:
