@@ -36,8 +36,10 @@ def release(keys: KeyFolder, tmp_path: Path) -> Path:
     return tmp_path / "release"
 
 
-def test_a_release_is_as_signed(release: Path, keys: KeyFolder) -> None:
-    found = software.verify(release, keys.roots[1])
+def test_a_release_is_as_signed(keys: KeyFolder, tmp_path: Path) -> None:
+    signed = write_release(tmp_path / "release", "9.0.0", keys)
+    found = software.verify(tmp_path / "release", keys.roots[1])
+    assert found == signed
     assert found.version == "9.0.0"
     assert found.id.startswith("9.0.0-")
     assert list(found.wheels) == [WHEEL]

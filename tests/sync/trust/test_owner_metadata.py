@@ -305,6 +305,15 @@ def test_lists_that_no_device_takes_are_passed_over(
     assert named.version == listed.version
 
 
+def test_what_a_channel_s_key_signed_is_told_before_the_state_is_signed_anew(
+    world: World, north: World
+) -> None:
+    north.publish("three", "north")
+    before = owner(world).channels()
+    stolen(world)
+    assert owner(world).channels() == before
+
+
 def test_a_publisher_who_lost_newer_lists_does_not_go_on(world: World) -> None:
     world.publish("one", "south")
     world.publish("two", "south")

@@ -783,6 +783,8 @@ def test_what_is_in_the_owners_list_stays_the_owners() -> None:
 
 def test_the_root_that_was_given_once_is_kept(world: World, tmp_path: Path) -> None:
     root = world.keys.folder / "root.json"
+    with pytest.raises(SettingsError, match=r"\[sync\] root: not set"):
+        factory_root(None, tmp_path / "data")
     assert factory_root(root, tmp_path / "data") == world.keys.roots[1]
     assert factory_root(None, tmp_path / "data") == world.keys.roots[1]
     assert factory_root(tmp_path / "pulled-out/root.json", tmp_path / "data") == root.read_bytes()
