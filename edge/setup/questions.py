@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import tomlkit
-from pydantic import ValidationError
 from tomlkit import TOMLDocument
 
-from catalog.core.errors import ContentError
-from catalog.core.settings import Section
 from edge.cameras.listing import list_cameras
 from edge.cameras.source_names import public_name
 from edge.settings import EdgeSettings
-from edge.setup.first_catalogue import (
-    beside_install,
-    check_place,
-    current_folder,
-    install_folders,
+from edge.setup.checked_answers import (
+    address_of_store,
+    file_there,
+    pin_or_nothing,
+    place_of_catalogue,
+    valid,
 )
+from edge.setup.first_catalogue import beside_install, current_folder, install_folders
 from edge.web.languages import LANGUAGES
 from edge.web.page_settings import PageSettings
-from edge.web.staff.pin import checked_pin, new_pin
+from edge.web.staff.pin import new_pin
 
 CATALOGUES = ("stick", "address", "none")
 REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
@@ -66,13 +64,13 @@ def ask(present: Present) -> tuple[str, Path]:
     if edge["lan"]:
         question = "Name in the network, as in http://NAME.local:8080/"
         default = edge.get("name") or "shop"
-        edge["name"] = click.prompt(question, default, value_proc=_valid(EdgeSettings, "name"))
+        edge["name"] = click.prompt(question, default, value_proc=valid(EdgeSettings, "name"))
     name = page.get("name", "")
     page["name"] = click.prompt(
         "The shop's name on the page",
         name,
         show_default=bool(name),
-        value_proc=_valid(PageSettings, "name"),
+        value_proc=valid(PageSettings, "name"),
     )
     languages = ["browser", *LANGUAGES]
     language = click.prompt(
@@ -91,38 +89,6 @@ def ask(present: Present) -> tuple[str, Path]:
 def _table(document: TOMLDocument, name: str) -> Table:
     table: Table = document.setdefault(name, tomlkit.table())
     return table
-
-
-def _valid(model: type[Section], key: str) -> Callable[[str], str]:
-    """What takes an answer where the settings would, and has it asked for again where not."""
-
-    def checked(answer: str) -> str:
-        try:
-            return str(getattr(model.model_validate({key: answer}), key))
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise click.UsageError(reason) from error
-
-    return checked
-
-
-def _file(question: str, default: str | None = None) -> Path:
-    """Ask for a file, until one is named that is there."""
-
-    def checked(answer: str) -> Path:
-        file = Path(answer).expanduser().absolute()
-        if not file.is_file():
-            raise click.UsageError(f"there is no file {file}")
-        return file
-
-    file: Path = click.prompt(question, default, value_proc=checked)
-    return file
-
-
-def _address(answer: str) -> str:
-    if not re.match(r"s3://.|file:///.", answer):
-        raise click.UsageError(f"{answer} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
-    return answer
 
 
 def _camera(now: str) -> str:
@@ -174,14 +140,10 @@ def _screen(setup: Table, edge: Table, present: Present) -> None:
 def _pin(setup: Table, *, has_pin: bool) -> str:
     """Ask for the staff's PIN; the one that was made up, empty where none was."""
 
-    def checked(answer: str) -> str:
-        try:
-            return answer and checked_pin(answer)
-        except ContentError as error:
-            raise click.UsageError(str(error)) from error
-
     empty = "empty keeps the one that is set" if has_pin else "empty for one that is made up"
-    pin = click.prompt(f"The staff's PIN; {empty}", "", show_default=False, value_proc=checked)
+    pin = click.prompt(
+        f"The staff's PIN; {empty}", "", show_default=False, value_proc=pin_or_nothing
+    )
     made_up = "" if pin or has_pin else new_pin()
     setup["pin"] = pin or made_up
     return made_up
@@ -207,30 +169,14 @@ def _catalogue(setup: Table, sync: Table, *, has_one: bool) -> Path:
         sync.pop("source", None)
         sync.pop("root", None)
     if kind == "stick":
-        place = _place(found[0] if len(found) == 1 else None)
+        place = place_of_catalogue(found[0] if len(found) == 1 else None)
         folder, setup["catalogue"] = place.parent, place.name
     elif kind == "address":
         question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
-        sync["source"] = click.prompt(question, source or None, value_proc=_address)
-        root = _file("The owner's root.json", sync.get("root"))
+        sync["source"] = click.prompt(question, source or None, value_proc=address_of_store)
+        root = file_there("The owner's root.json", sync.get("root"))
         folder, sync["root"] = root.parent, root.name
     return folder
-
-
-def _place(offered: Path | None) -> Path:
-    """Ask for a bundle, or for what one is built from, until one is named that can be used."""
-
-    def checked(answer: str) -> Path:
-        place = Path(answer).expanduser().absolute()
-        try:
-            check_place(place)
-        except ContentError as error:
-            raise click.UsageError(str(error)) from error
-        return place
-
-    question = "Which? A catalogue's folder, a folder of photos, or a table"
-    place: Path = click.prompt(question, offered and str(offered), value_proc=checked)
-    return place
 
 
 def _reports(document: TOMLDocument, folder: Path) -> None:
@@ -261,4 +207,4 @@ def _claim(document: TOMLDocument, folder: Path) -> None:
         (provisioning, "private_key", "The claim's private key"),
         (device, "ca", "Amazon's root certificate"),
     ):
-        table[key] = os.path.relpath(_file(question), folder)
+        table[key] = os.path.relpath(file_there(question), folder)

@@ -1,0 +1,72 @@
+"""Take an answer only where it can be used; else it is asked for again, with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from catalog.core.errors import ContentError
+from catalog.core.settings import Section
+from edge.setup.first_catalogue import check_place
+from edge.web.staff.pin import checked_pin
+
+
+def valid(model: type[Section], key: str) -> Callable[[str], str]:
+    """What takes an answer where the settings would, and has it asked for again where not."""
+
+    def checked(answer: str) -> str:
+        try:
+            return str(getattr(model.model_validate({key: answer}), key))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise click.UsageError(reason) from error
+
+    return checked
+
+
+def file_there(question: str, default: str | None = None) -> Path:
+    """Ask for a file, until one is named that is there."""
+
+    def checked(answer: str) -> Path:
+        file = Path(answer).expanduser().absolute()
+        if not file.is_file():
+            raise click.UsageError(f"there is no file {file}")
+        return file
+
+    file: Path = click.prompt(question, default, value_proc=checked)
+    return file
+
+
+def address_of_store(answer: str) -> str:
+    """Take the address of a store with catalogues."""
+    if not re.match(r"s3://.|file:///.", answer):
+        raise click.UsageError(f"{answer} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
+    return answer
+
+
+def pin_or_nothing(answer: str) -> str:
+    """Take a new PIN, or an empty answer."""
+    try:
+        return answer and checked_pin(answer)
+    except ContentError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def place_of_catalogue(offered: Path | None) -> Path:
+    """Ask for a bundle, or for what one is built from, until one is named that can be used."""
+
+    def checked(answer: str) -> Path:
+        place = Path(answer).expanduser().absolute()
+        try:
+            check_place(place)
+        except ContentError as error:
+            raise click.UsageError(str(error)) from error
+        return place
+
+    question = "Which? A catalogue's folder, a folder of photos, or a table"
+    place: Path = click.prompt(question, offered and str(offered), value_proc=checked)
+    return place
