@@ -8,6 +8,7 @@ import { say } from "./words.js";
 const LEAST_LETTER = 14; // CSS pixels
 const LINES = 3; // the most of a name
 const LINE = 1.2; // letters
+const SIZES = [1, 0.88]; // smaller letters where a name would be cut
 const ROOM = 0.32; // of the picture's width: longer lines are used where a name would be cut
 
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
@@ -82,14 +83,20 @@ function drawThing(context, area, others, name, colour) {
   context.strokeStyle = colour;
   context.strokeRect(area.left, area.top, area.right - area.left, area.bottom - area.top);
   // letters as large as others of the page, however small the picture is shown
-  const letter = Math.max(2.4 * unit, (LEAST_LETTER * canvas.width) / (canvas.clientWidth || canvas.width));
-  context.font = `600 ${letter}px system-ui, sans-serif`;
+  const large = Math.max(2.4 * unit, (LEAST_LETTER * canvas.width) / (canvas.clientWidth || canvas.width));
   context.textAlign = "center";
   context.textBaseline = "bottom";
-  const { left, right, end } = freeRoom(area, others, LINES * LINE * letter, canvas);
-  const padding = 0.2 * letter;
-  const room = right - left - 2 * padding;
-  const lines = inLines(context, name, Math.min(room, Math.max(area.right - area.left, ROOM * canvas.width)), room);
+  const { left, right, end } = freeRoom(area, others, LINES * LINE * large, canvas);
+  const wanted = Math.max(area.right - area.left, ROOM * canvas.width);
+  let letter, padding, lines;
+  for (const size of SIZES) {
+    letter = size * large;
+    padding = 0.2 * letter;
+    context.font = `600 ${letter}px system-ui, sans-serif`;
+    const room = right - left - 2 * padding;
+    lines = inLines(context, name, Math.min(room, wanted), room);
+    if (lines.join(" ") === name) break;
+  }
   const label = Math.max(...lines.map((line) => context.measureText(line).width)) + 2 * padding;
   const high = (0.2 + LINE * lines.length) * letter;
   const middle = between((area.left + area.right) / 2, left + label / 2, right - label / 2);
