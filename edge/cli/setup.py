@@ -69,13 +69,14 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
         _label(device, edge, page, device_id(device.folder, make=False), file)
         return
     if file is not None:
-        file = _file_in(file)
-        answers, folder = read_answers(file, target.parent), file.parent
+        source = file = _file_in(file)
+        answers = read_answers(file, target.parent)
         again = f"visual-search setup --from {file.absolute()}"
     else:
         text, folder = ask(_present(target, config))
-        answers, again = answers_of(text, folder / NAME, target.parent), "visual-search setup"
-    _check(answers, folder / NAME)
+        source, again = folder / NAME, "visual-search setup"
+        answers = answers_of(text, source, target.parent)
+    _check(answers, source)
     managed, missing = services.present(), services.missing_for_screen()
     data = answers.device.folder
     with bundle_of(answers.catalogue, data, answers.settings) as bundle, services.stopped():
@@ -145,12 +146,9 @@ def _present(target: Path, config: Path | None) -> Present:
             f"of the settings that are there nothing is kept, as they are wrong: {error}; Ctrl-C "
             "leaves them as they are, to be mended first"
         )
-    managed = services.present()
-    missing = tuple(services.missing_for_screen()) if managed else ()
-    # Where the packages are there, and not its service, the kiosk's browser is the owner's own.
-    has_screen = services.shows_screen() or (
-        bool(document.get("edge", {}).get("kiosk")) and (bool(missing) or not managed)
-    )
+    missing = tuple(services.missing_for_screen()) if services.present() else ()
+    # A screen that was wanted may have waited for its packages.
+    has_screen = services.shows_screen() or bool(document.get("edge", {}).get("kiosk"))
     has_pin = has_catalogue = False
     with suppress(VisualSearchError):
         device = load("device", DeviceSettings, config)

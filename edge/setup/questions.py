@@ -42,7 +42,7 @@ class Present:
         document: Its settings; empty where there are none.
         has_pin: Whether it has a PIN that can stay.
         has_catalogue: Whether a catalogue is active on it.
-        has_screen: Whether its own screen shows the page.
+        has_screen: Whether its own screen shows the page, or was to do so.
         missing: The packages that its screen needs and that are not installed.
     """
 

@@ -35,8 +35,12 @@ def missing_for_screen() -> list[str]:
 
 
 def stop() -> None:
-    """Stop the services, so that the camera and the port are free."""
-    _systemctl("stop", EDGE, LINK)
+    """Stop the services, so that the camera and the port are free.
+
+    That of the screen, too: while it is started again and again, as where a package is missing, it
+    would start the appliance each time.
+    """
+    _systemctl("stop", KIOSK, EDGE, LINK)
 
 
 @contextmanager
@@ -73,8 +77,6 @@ def start(*, link: bool, screen: bool | None) -> None:
         if not want:
             _systemctl("disable", "--now", name)
     _systemctl("start", *wanted)
-    if screen:
-        _systemctl("restart", KIOSK)
 
 
 def start_again() -> None:
