@@ -144,7 +144,7 @@ class History:
     def __init__(self, folder: Path, retention: Retention) -> None:
         self.path, self.retention = folder / FILE, retention
         self._lock = threading.RLock()
-        self._connection = open_database(self.path, SCHEMA)
+        self._connection = open_database(self.path, SCHEMA, alone=True)
         self._connection.create_function("folded", 1, str.casefold, deterministic=True)
         self._added = 0
         self._begun_at = 0.0  # the open transaction, in monotonic seconds

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,23 +202,36 @@ def test_groups_do_not_chain_from_one_thing_to_another() -> None:
     assert group_alike(vectors, 0.9) == [[0, 1], [2, 3], [4]]
 
 
+def as_a_kill_leaves_it(folder: Path, copy: Path) -> int:
+    """How many sightings are there after a kill, which are read in a copy."""
+    shutil.copytree(folder, copy)
+    with closing(sqlite3.connect(copy / store.FILE)) as database:
+        (count,) = database.execute("select count(*) from sightings").fetchone()
+    return int(count)
+
+
 def test_what_comes_within_minutes_shares_a_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    history = History(tmp_path, Retention())
+    folder = tmp_path / "state"
+    history = History(folder, Retention())
     history.add(seen(Verdict.MATCH, CUP), NETWORK, None)
-    with sqlite3.connect(tmp_path / store.FILE) as other:
-        count = "select count(*) from sightings"
-        assert other.execute(count).fetchone() == (0,)
-        assert len(history.entries(ALL, 0, 9)) == 1  # the device itself knows it
-        monkeypatch.setattr(store, "GATHER_S", 0.0)
-        history.add(seen(Verdict.MATCH, GEAR), NETWORK, None)
-        assert other.execute(count).fetchone() == (2,)
-        monkeypatch.setattr(store, "GATHER_S", 60.0)
-        history.add(seen(Verdict.MATCH, CUP), NETWORK, None)
-        history.close()
-        assert other.execute(count).fetchone() == (3,)
-    other.close()
+    assert as_a_kill_leaves_it(folder, tmp_path / "first") == 0
+    assert len(history.entries(ALL, 0, 9)) == 1  # the device itself knows it
+    monkeypatch.setattr(store, "GATHER_S", 0.0)
+    history.add(seen(Verdict.MATCH, GEAR), NETWORK, None)
+    assert as_a_kill_leaves_it(folder, tmp_path / "second") == 2
+    monkeypatch.setattr(store, "GATHER_S", 60.0)
+    history.add(seen(Verdict.MATCH, CUP), NETWORK, None)
+    history.close()
+    assert as_a_kill_leaves_it(folder, tmp_path / "third") == 3
+
+
+def test_the_index_of_its_log_is_in_no_file(history: History, tmp_path: Path) -> None:
+    """The kernel would write up to 32 kB of that after each transaction."""
+    history.add(seen(Verdict.MATCH, CUP), NETWORK, None)
+    history.commit()
+    assert sorted(file.name for file in tmp_path.iterdir()) == [store.FILE, f"{store.FILE}-wal"]
 
 
 def test_as_many_looks_as_are_asked_for_are_grouped_at_once() -> None:
