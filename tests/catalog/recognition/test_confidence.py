@@ -196,6 +196,22 @@ def test_the_weights_found_are_the_likeliest_where_features_say_the_same() -> No
         assert np.abs(slope[found[:-1] > 0]).max(initial=0) <= 1e-5
 
 
+@pytest.mark.parametrize("seed", [240, 351, 446, 815])
+def test_a_weight_that_was_held_at_0_may_rise_again(seed: int) -> None:
+    """In one of 200 such tables one does."""
+    random = np.random.default_rng(seed)
+    common = random.normal(size=(30, 1))
+    table = np.hstack([common + 0.3 * random.normal(size=(30, 1)) for _ in range(5)])
+    truth = (random.random(30) < 1 / (1 + np.exp(-table @ [1, -1, 1, -1, 1]))).astype(float)
+    start, precision = np.append(np.abs(random.normal(size=5)), 0), np.full(6, 1e-3)
+    found = fit_logistic(table, truth, np.full(30, 1 / 30), start, precision)
+    chance = 1 / (1 + np.exp(-(table @ found[:-1] + found[-1])))
+    slope = table.T @ (truth - chance) / 30 - 1e-3 * (found - start)[:-1]
+    assert 0 < np.count_nonzero(found[:-1] == 0) < 4
+    assert slope[found[:-1] == 0].max() <= 1e-5
+    assert np.abs(slope[found[:-1] > 0]).max() <= 1e-5
+
+
 def test_the_weights_found_are_the_likeliest_wherever_the_search_begins() -> None:
     """From far away the first steps go too far; the distance from the start counts too."""
     random = np.random.default_rng(11)
