@@ -320,6 +320,17 @@ def test_leftovers_of_a_copy_are_swept(shelf: Shelf, own_bundle: Path) -> None:
     assert names(shelf.folder) == {"active", "lock", "versions"}
 
 
+def test_a_bundle_that_changed_after_its_check_is_not_copied(
+    shelf: Shelf, small_bundle: Path
+) -> None:
+    with (
+        shelf.changing(),
+        pytest.raises(BundleError, match="changed after it was checked; try again"),
+    ):
+        shelf._copy(small_bundle, "20261101T000000Z-0123456789ab")
+    assert names(shelf.versions) == set()
+
+
 @pytest.mark.usefixtures("unvalidated")
 def test_an_open_bundle_is_not_removed_until_it_is_closed(
     shelf: Shelf, small_bundle: Path, newer: Path, tmp_path: Path

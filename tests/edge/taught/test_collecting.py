@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from catalog.synthetic.foreign import HELD_OUT, foreign_things
 from edge.sighting import Frame
 from edge.simulator.play import Play
 from edge.taught import collecting
-from edge.taught.collecting import ViewCollector
+from edge.taught.collecting import Progress, ViewCollector
 from edge.taught.taught import Taught
 from edge.taught.wish import Wish
 from edge.vision.picture_search import Observation
@@ -135,3 +136,18 @@ def test_a_view_that_cannot_be_taken_does_not_stop_the_recognition(
     collector.observed(Frame(np.zeros((8, 8, 3), np.uint8), 0.0, 1), seen)
     assert "a view cannot be taken" in caplog.text
     assert collector.progress() is not None
+
+
+def test_where_nobody_teaches_nothing_is_looked_at(
+    small_bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = SceneState(Activity.REST, empty=False, box=Box(0, 0, 8, 8), steady=True)
+    seen = Observation(Bundle.open(small_bundle), NOTHING, decision_changed=False, scene=scene)
+    frame = Frame(np.zeros((8, 8, 3), np.uint8), 0.0, 1)
+    collector = ViewCollector()
+    collector.observed(frame, seen)
+    assert collector.progress() is None
+    collector.begin()
+    collector.observed(frame, replace(seen, scene=None))
+    assert collector.progress() == Progress()
+    assert caplog.text == ""

@@ -31,7 +31,7 @@ from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, Features, NewPhoto, TaughtStore
 from edge.taught.taught import MOST_CONFIRMED, Taught
-from edge.taught.wish import LONGEST_SKU, LONGEST_TEXT, Wish, wished_item
+from edge.taught.wish import LONGEST_SKU, LONGEST_TEXT, Wish, changed_item, wished_item
 from edge.vision.images import LIGHT_GREY, colours_of_cutout
 from tests.conftest import THINGS
 from tests.support.drawing import draw_thing, write_things
@@ -388,6 +388,42 @@ def test_a_file_that_another_process_holds_is_not_damaged(
         with pytest.raises(ShelfError):
             TaughtStore(tmp_path / "taught")
     assert list(path.parent.glob("*.damaged-*")) == []
+
+
+def test_views_of_an_item_of_the_catalogue_take_the_place_of_a_taught_item(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    photo = NewPhoto(b"jpeg", 8, 8, NOTHING_SEEN)
+    store.save("4711", Item("4711", "Red blots"), [photo], "network")
+    store.save("4711", None, [photo], "network", sighting="confirmed")
+    assert [item.title for item in store.items()] == ["Red blots"]
+    store.save("4711", None, [photo], "network")
+    assert store.items() == []
+    assert len(store.photos()) == 3
+    store.close()
+
+
+def test_a_change_that_cannot_be_kept_is_refused(taught: Taught, bundle: Bundle) -> None:
+    item = taught.save(Wish(title="Red blots"), views(bundle, NEW))
+    for wish in (
+        Wish(title="x" * (LONGEST_TEXT + 1)),
+        Wish(title="Blots", price="x" * (LONGEST_TEXT + 1)),
+        Wish(title="Blots", sku="a/b"),
+        Wish(title=" "),
+    ):
+        with pytest.raises(ContentError):
+            changed_item(bundle, taught.store.items(), item, wish)
+
+
+def test_what_a_network_makes_that_was_left_is_not_kept(taught: Taught, bundle: Bundle) -> None:
+    taught.save(Wish(title="Red blots"), views(bundle, NEW))
+    network = bundle.featurizer.network_id
+    taught.store.keep_features_of("none")
+    taught._network = "another"
+    taught._keep_features(bundle, [photo.id for photo in taught.store.photos()])
+    assert taught.store.features(network) == {}
+    taught._network = network
+    taught._keep_features(bundle, [photo.id for photo in taught.store.photos()])
+    assert len(taught.store.features(network)) == 3
 
 
 def test_what_cannot_be_written_is_said(taught: Taught) -> None:

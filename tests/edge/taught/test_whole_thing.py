@@ -13,7 +13,7 @@ from catalog.core.box import Box, square_around
 from edge.sighting import Frame
 from edge.taught.collecting import ViewCollector
 from edge.taught.taught import Taught
-from edge.taught.whole_thing import whole_thing
+from edge.taught.whole_thing import _drawn, whole_thing
 from edge.taught.wish import Wish
 from edge.vision.foreground import Thing, alpha_in
 from edge.vision.illumination import WORKING_WIDTH, Mask
@@ -159,3 +159,12 @@ def test_the_whole_thing_is_kept(taught: Taught, bundle: Bundle) -> None:
     vector = bundle.featurizer.embed([view.picture])[0]
     found = bundle.identify(vector, bundle.describe(view.picture), exact=True)
     assert next(match.similarity for match in found if match.sku == item.sku) > 0.99
+
+
+def test_an_outline_is_drawn_where_it_lies_in_a_part_of_the_frame() -> None:
+    drawn = _drawn(
+        Box(100, 200, 50, 40), np.ones((4, 5), np.float32), Box(80, 180, 200, 100), (100, 50)
+    )
+    expected = np.zeros((50, 100), np.float32)
+    expected[10:30, 10:35] = 1
+    assert np.array_equal(drawn, expected)

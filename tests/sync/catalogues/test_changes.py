@@ -33,6 +33,7 @@ from catalog.core.photos import decode
 from catalog.recognition.index import build_annoy
 from catalog.recognition.local_features.extract import extract_local_features
 from catalog.recognition.local_features.store import LocalFeatureWriter
+from sync.catalogues import index_process
 from sync.catalogues.changes import FileMaker
 from sync.catalogues.index_process import IndexNotBuiltError, IndexStoppedError, build_in_child
 from sync.catalogues.local_index import can_build, make_index
@@ -540,6 +541,26 @@ os.kill(os.getpid(), signal.{name})
     with pytest.raises(error, match=name):
         make_index(incoming / "bundle", read_manifest(newer)[0], None)
     assert len(list(incoming.iterdir())) == (name == "SIGKILL")
+
+
+def test_a_child_has_more_time_for_more_photos_and_a_session_of_its_own(
+    newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[str], dict[str, Any]]] = []
+
+    def run(command: list[str], **options: Any) -> SimpleNamespace:
+        asked.append((command, options))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr("sync.catalogues.index_process.subprocess.run", run)
+    manifest = read_manifest(newer)[0]
+    for photos in (manifest.photos, 10_000_000):
+        build_in_child(newer, manifest.model_copy(update={"photos": photos}), 7)
+    (few, options), (many, _) = asked
+    assert int(few[-1]) >= index_process.SECONDS
+    assert int(many[-1]) > int(few[-1])
+    assert few[-2] == "7"
+    assert options["start_new_session"], "Ctrl-C must not look like a failure"
 
 
 LIMITED = """

@@ -100,6 +100,10 @@ def test_the_fleets_owner_pins_a_version_and_lets_it_go(shelf: Shelf) -> None:
     with locked(shelf.folder / "lock", wait_s=1):
         obey(shelf, Desired(pin=1), "auto")  # it is as it is wanted, so nothing is locked
         obey(shelf, None, "auto")
+    with shelf.changing():
+        shelf.switch(next(name for name, at in shelf.state().releases.items() if at == 2))
+    obey(shelf, Desired(pin=1), "auto")  # another one became active beside the pin
+    assert number(shelf) == 1
     obey(shelf, Desired(), "auto")
     assert (number(shelf), shelf.state().pinned, shelf.state().pinned_by) == (1, None, "")
     with locked(shelf.folder / "lock", wait_s=1):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from rich.console import Console
 
 from catalog.bundles import validator
+from catalog.bundles.manifest import MANIFEST, read_manifest
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, ShelfBusyError, ShelfError
 from catalog.core.settings import DeviceSettings
@@ -30,6 +33,7 @@ from sync.catalogues.status import is_running
 from sync.settings import SyncSettings
 from sync.stores.choice import open_store
 from sync.stores.fetch import FileFetcher, WantedFile
+from sync.trust.release import Release
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -122,6 +126,35 @@ def test_a_folder_that_changes_while_it_is_checked_is_not_accepted(
     monkeypatch.setattr(validator, "validate_in_child", refuse)
     with pytest.raises(ShelfError, match="changed while it was checked; try again"):
         puller._validate(tmp_path / "gone", "20261130T000000Z-0123456789ab")
+
+
+def test_what_was_fetched_is_read_once_more_when_it_is_put_together(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    """Between the arrival of a file and the end of the fetch a disk may lose what it holds."""
+    (tmp_path / "store").mkdir()
+    puller = Puller(open_store((tmp_path / "store").as_uri()), Shelf(tmp_path / "shelf"))
+    manifest, identity = read_manifest(small_bundle)
+    incoming = puller.shelf.incoming
+    incoming.mkdir(parents=True)
+    for name, entry in manifest.files.items():
+        shutil.copyfile(small_bundle / name, incoming / entry.sha256)
+
+    def put_together(bundle: str) -> Path:
+        release = SimpleNamespace(
+            bundle=bundle, number=3, manifest=(small_bundle / MANIFEST).read_bytes()
+        )
+        return puller._assemble(cast(Release, release), manifest, None)
+
+    other = "20261101T000000Z-0123456789ab"
+    with pytest.raises(BundleError, match=f"release 3: its bundle is {identity}"):
+        put_together(other)
+    shutil.rmtree(incoming / other)
+    with (incoming / manifest.files["items.db"].sha256).open("r+b") as file:
+        file.write(b"?")
+    with pytest.raises(ShelfError, match=r"does not keep what is written to it: .*items\.db"):
+        put_together(identity)
+    assert not (incoming / identity).exists()
 
 
 def test_a_check_is_asked_for_once_and_by_a_file(tmp_path: Path) -> None:

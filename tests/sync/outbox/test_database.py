@@ -365,6 +365,23 @@ def test_a_database_that_is_refused_is_closed(tmp_path: Path) -> None:
     assert open_in(tmp_path) == [], caught
 
 
+def test_a_database_whose_lines_cannot_be_read_is_closed(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(outbox, status("started", ""))
+    outbox.close()
+    database = OutboxDatabase(tmp_path / "outbox.db")
+
+    def fail(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("sync.outbox.database.fresh_entries", fail)
+    with pytest.raises(OutboxError):
+        database.read(rows.taken_in)
+    assert [name for name in open_in(tmp_path) if name.endswith(".db")] == []
+    database.close()
+
+
 def test_a_database_that_is_gone_is_let_go_of(tmp_path: Path) -> None:
     database = OutboxDatabase(tmp_path / "outbox.db")
     assert database.write(rows.taken_in) == 0

@@ -166,3 +166,18 @@ def test_a_body_that_ends_early_is_no_file_and_what_it_brought_stays(
         fetch.fetch(WANTED)
     assert begun == [0, 1000, 2000], "three tries that bring little, each where the last one ended"
     assert fetch.bytes_present(WANTED) == 3000
+
+
+def test_a_file_is_complete_once_it_is_fetched(
+    fetch: FileFetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: flushed.append(os.readlink(f"/proc/self/fd/{handle}"))
+    )
+    with pytest.raises(LeftError):
+        fetch.fetch(WANTED, leave_at(150_000))
+    assert not fetch.is_complete(WANTED)
+    assert any(name.endswith(".journal") for name in flushed), "the journal of its part"
+    fetch.fetch(WANTED, leave_at(WANTED.bytes + 1))
+    assert fetch.is_complete(WANTED)
