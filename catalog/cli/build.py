@@ -58,8 +58,7 @@ FETCH_SHARED = "visual_search.fetch_shared"  # in a context's meta: fetches from
 @click.option(
     "--strict",
     is_flag=True,
-    help="Build nothing when a photo, row or file cannot be used, or the build warns of a table "
-    "or an item.json.",
+    help="Build nothing when a photo, row or file cannot be used, or a table is likely wrong.",
 )
 @click.option(
     "--refetch",

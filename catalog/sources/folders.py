@@ -47,10 +47,10 @@ def read_folder(folder: Path, options: ReadOptions = DEFAULT_READING) -> Source:
     found, renamed = _distinct(dict(sorted(items.items())))
     if not any(source.photos for source in found):
         found = []
-    notes = (*layout.notes, *renamed, *passed_over.notes())
     bare = without_currency(found)
-    warnings = (*keys_meant(keys), *([f"{ITEM_FILE}: {bare}"] if bare else []))
-    return Source(found, tuple(passed_over.left_out), notes, warnings)
+    doubts = (*keys_meant(keys), *([f"{ITEM_FILE}: {bare}"] if bare else []))
+    notes = (*layout.notes, *renamed, *passed_over.notes(), *doubts)
+    return Source(found, tuple(passed_over.left_out), notes)
 
 
 def _source_item(found: ItemFolder, keys: dict[str, list[str]]) -> SourceItem:

@@ -147,8 +147,11 @@ def _present(target: Path, config: Path | None) -> Present:
             "leaves them as they are, to be mended first"
         )
     missing = tuple(services.missing_for_screen()) if services.present() else ()
-    # A screen that was wanted may have waited for its packages.
-    has_screen = services.shows_screen() or bool(document.get("edge", {}).get("kiosk"))
+    # Where the service of the screen can run and does not, `kiosk` is for a browser of one's own.
+    may_wait = bool(missing) or not services.present()
+    has_screen = services.shows_screen() or (
+        may_wait and bool(document.get("edge", {}).get("kiosk"))
+    )
     has_pin = has_catalogue = False
     with suppress(VisualSearchError):
         device = load("device", DeviceSettings, config)

@@ -176,4 +176,9 @@ def _checked(setup: SetupSection, text: str, files: dict[str, Path], file: Path)
             page = load("page", PageSettings, copy)
         except SettingsError as error:
             raise SettingsError(str(error).replace(str(copy), str(file))) from error
+    if setup.screen and not edge.own_page.startswith("http://localhost:"):
+        raise SettingsError(
+            f"{file}, [edge] host: at {edge.host} the device's own screen does not find its page; "
+            "leave host out, and set lan = true for others in the network"
+        )
     return Answers(setup, text, files, file.parent, device, edge, page)

@@ -134,7 +134,7 @@ def _screen(setup: Table, edge: Table, present: Present) -> None:
         "Show the page on this device's own screen?", present.has_screen
     )
     if present.has_screen and not setup["screen"]:
-        edge["kiosk"] = False
+        edge.pop("kiosk", None)
 
 
 def _pin(setup: Table, *, has_pin: bool) -> str:

@@ -75,7 +75,7 @@ def changed_item(bundle: Bundle, taught_items: Iterable[Item], item: Item, wish:
         raise ContentError("give the thing a name")
     _check_texts(sku, title, wish)
     others = (other for other in taught_items if other.sku == sku != item.sku)
-    other = bundle.items.get(sku) or next(others, None)
+    other = (bundle.items.get(sku) if sku != item.sku else None) or next(others, None)
     if other is not None:
         raise ContentError(f"another item has the number {sku} already: “{other.title}”")
     return replace(

@@ -1,4 +1,4 @@
-"""Find what an owner most likely meant otherwise: names that miss a field, and bare prices."""
+"""Find what an owner perhaps meant otherwise: names that miss a field, and bare prices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WEAK = {
 }  # fmt: skip
 _SHORTEST, _ALIKE = 5, 0.8  # letters of a name that others may be alike, and how much
 _BARE = re.compile(r"[-+]?[\d\s.,'’]*\d[\d\s.,'’]*[-–—]?")  # noqa: RUF001
-MOST_NAMED = 3  # of what a warning names
+MOST_NAMED = 3  # of what a sentence names
 
 
 def meant(name: str, given: Collection[str]) -> str:
@@ -49,7 +49,7 @@ def meant(name: str, given: Collection[str]) -> str:
 
 
 def keys_meant(items: Mapping[str, Collection[str]]) -> list[str]:
-    """The warnings about the keys of files ``item.json``.
+    """The sentences about the keys of files ``item.json``.
 
     Args:
         items: The keys of each file, by the file.
@@ -66,7 +66,7 @@ def keys_meant(items: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def columns_meant(columns: Collection[str], given: Collection[str]) -> list[str]:
-    """The warnings about the columns of a table that become attributes."""
+    """The sentences about the columns of a table that become attributes."""
     given = {*given, *(name.lower() for name in columns)}
     return [
         f"{name!r} becomes an attribute; did you mean {field!r}? Then rename the column"
@@ -92,7 +92,11 @@ def without_currency(items: Collection[SourceItem]) -> str:
 
 def _alike(compared: str) -> str:
     """The field whose usual names have one that differs by hardly more than a letter."""
-    near = [name for name in _long_names() if name.startswith(compared[:1])]
+    near = [
+        name
+        for name in _long_names()
+        if name.startswith(compared[:1]) and abs(len(name) - len(compared)) <= 1
+    ]
     found = difflib.get_close_matches(compared, near, n=1, cutoff=_ALIKE)
     return _long_names()[found[0]] if found else ""
 

@@ -54,16 +54,16 @@ def read_table(path: Path, chosen: ColumnMap) -> Source:
     items = merge(entries, remarks)
     if not items:
         raise TableError(_nothing(table, remarks))
-    _doubt(columns, items, remarks, is_export=export is not None)
+    _doubt(columns, items, remarks)
     return Source(items, tuple(remarks.left_out), tuple(remarks.notes), tuple(remarks.warnings))
 
 
-def _doubt(columns: Columns, items: list[SourceItem], remarks: Remarks, *, is_export: bool) -> None:
-    """Say what its owner most likely meant otherwise. Exports have no currency by themselves."""
+def _doubt(columns: Columns, items: list[SourceItem], remarks: Remarks) -> None:
+    """Say what its owner perhaps meant otherwise; no warning, because it may be meant so."""
     for sentence in columns_meant(columns.others, columns.fields):
-        remarks.warn(sentence)
+        remarks.note(sentence)
     if sentence := without_currency(items):
-        (remarks.note if is_export else remarks.warn)(sentence)
+        remarks.note(sentence)
 
 
 def _open(path: Path, chosen: ColumnMap, remarks: Remarks) -> Table:

@@ -131,6 +131,8 @@ def test_it_may_be_run_again(stick: Path, device: Path) -> None:
     ("changed", "message"),
     [
         (('lan = true', 'lan = "perhaps"'), r"visual-search.toml, \[edge\] lan: .*boolean"),
+        (('lan = true', 'host = "192.0.2.2"'),
+         r"\[edge\] host: at 192.0.2.2 the device's own screen does not find its page"),
         (('"root.json"', '"rot.json"'), r"\[sync\] root: there is no file .*rot.json"),
         (("[page]", "[pages]"), r"no section \[pages\]; did you mean page\?"),
         (("screen = true", "screens = true"), r"\[setup\] screens: Extra inputs"),
@@ -413,7 +415,10 @@ def test_a_second_time_enter_keeps_what_holds(
         assert offered in again.output
     dark = run(answers="\n\n\n\n\nn\n\n\n\n")
     assert dark.exit_code == 0, dark.output
-    assert tomllib.loads(settings.read_text())["edge"]["kiosk"] is False
+    assert "kiosk" not in tomllib.loads(settings.read_text())["edge"]
+    bright = run(answers="\n\n\n\n\ny\n\n\n\n")
+    assert bright.exit_code == 0, bright.output
+    assert tomllib.loads(settings.read_text()) == before
 
 
 def test_a_channel_and_a_claim_stay(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,11 @@ def photo(seed: int, view: int) -> NewPhoto:
     return NewPhoto(jpeg, 120, 120, Features(raw, extract_descriptors(picture, 300)))
 
 
+def changed(sku: str) -> str:
+    """The number that an item gets when it is changed."""
+    return f"{sku}-changed"
+
+
 def main() -> None:
     """Save items, change them and remove old ones, until the process is killed."""
     folder, seed = Path(sys.argv[1]), int(sys.argv[2])
@@ -36,15 +41,14 @@ def main() -> None:
         store.save(sku, Item(sku, f"Thing {sku}"), photos, NETWORK)
         print(f"saved {sku}", flush=True)
         print(f"changing {sku}", flush=True)
-        changed = f"{sku}-changed"
-        store.change_item(sku, Item(changed, f"Thing {changed}"))
-        print(f"saved {changed}", flush=True)
+        after = changed(sku)
+        store.change_item(sku, Item(after, f"Thing {after}"))
+        print(f"saved {after}", flush=True)
         items = store.items()
         if len(items) > KEPT:
             oldest = items[-1].sku
             print(f"removing {oldest}", flush=True)
             store.remove_item(oldest)
-            print(f"removed {oldest}", flush=True)
         number += 1
 
 
