@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import tomlkit
 from pydantic import ValidationError
@@ -111,9 +111,9 @@ def settings_there(file: Path) -> TOMLDocument:
     except (UnicodeDecodeError, TOMLKitError) as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
     _checked(SetupSection(), tomlkit.dumps(document), {}, file)
-    for section, key in FILES:  # what lies beside it is named from there, not from a stick
+    for section, key in FILES:  # named from there, there or not: else another folder's were taken
         value = document.get(section, {}).get(key)
-        if isinstance(value, str) and (file.parent / value).is_file():
+        if _is_beside(value):
             document[section][key] = str((file.parent / value).absolute())
     return document
 
@@ -145,12 +145,17 @@ def _setup(values: object, file: Path) -> SetupSection:
         raise SettingsError(f"{file}, [setup] {key}: {first['msg']}") from error
 
 
+def _is_beside(value: object) -> TypeGuard[str]:
+    """Whether a setting names a file from the folder of the settings."""
+    return isinstance(value, str) and bool(value) and not Path(value).expanduser().is_absolute()
+
+
 def _files(document: dict[str, Any], file: Path, target: Path) -> dict[str, Path]:
     """The files that the settings name beside `file`; each setting then names its copy."""
     found: dict[str, Path] = {}
     for section, key in FILES:
         value = document.get(section, {}).get(key)
-        if not isinstance(value, str) or Path(value).is_absolute() or value.startswith("~"):
+        if not _is_beside(value):
             continue
         source, name = file.parent / value, Path(value).name
         if not source.is_file():

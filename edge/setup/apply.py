@@ -112,12 +112,20 @@ def write_for_owner(path: Path, content: bytes) -> None:
 
 def give_to_owner(folder: Path) -> None:
     """Give what root wrote in a data folder to the folder's owner; all else stays whose it is."""
-    if os.geteuid() != 0 or not folder.exists() or (owner := folder.stat()).st_uid == 0:
+    if os.geteuid() != 0 or not folder.exists():
         return
-    for _, folders, names, opened in os.fwalk(folder):  # by descriptors: no link leads out of it
-        for name in [*folders, *names]:
-            if os.stat(name, dir_fd=opened, follow_symlinks=False).st_uid == 0:
-                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=opened, follow_symlinks=False)
+    # By descriptors, the first one too: no link leads out of it, and none takes its place.
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        owner = os.stat(top)
+        if owner.st_uid == 0:
+            return
+        for _, folders, names, opened in os.fwalk(".", dir_fd=top):
+            for name in [*folders, *names]:
+                if os.stat(name, dir_fd=opened, follow_symlinks=False).st_uid == 0:
+                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=opened, follow_symlinks=False)
+    finally:
+        os.close(top)
 
 
 def check_sealable(device: DeviceSettings, provisioning: ProvisioningSettings) -> None:

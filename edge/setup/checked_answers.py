@@ -11,8 +11,11 @@ from pydantic import ValidationError
 
 from catalog.core.errors import ContentError
 from catalog.core.settings import Section
+from edge.cameras.choice import check_source
+from edge.errors import CameraError
 from edge.setup.first_catalogue import check_place
 from edge.web.staff.pin import checked_pin
+from sync.stores.choice import BUCKET
 
 
 def valid(model: type[Section], key: str) -> Callable[[str], str]:
@@ -41,9 +44,20 @@ def file_there(question: str, default: str | None = None) -> Path:
     return file
 
 
+def source_of_camera(answer: str) -> str:
+    """Take a camera that is there, or that may only be unplugged or switched off."""
+    path = Path(answer).expanduser()
+    source = str(path.absolute()) if path.exists() else answer  # services run elsewhere
+    try:
+        check_source(source)
+    except CameraError as error:
+        raise click.UsageError(str(error)) from error
+    return source
+
+
 def address_of_store(answer: str) -> str:
     """Take the address of a store with catalogues."""
-    if not re.match(r"s3://.|file:///.", answer):
+    if not re.fullmatch(f"s3://{BUCKET.pattern}(/.*)?|file:///.+", answer):
         raise click.UsageError(f"{answer} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
     return answer
 

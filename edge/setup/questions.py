@@ -20,6 +20,7 @@ from edge.setup.checked_answers import (
     file_there,
     pin_or_nothing,
     place_of_catalogue,
+    source_of_camera,
     valid,
 )
 from edge.setup.first_catalogue import beside_install, current_folder, install_folders
@@ -113,13 +114,18 @@ def _camera(now: str) -> str:
             "plugged in first"
         )
         question = f"Which camera? {FIRST_CAMERA}, {others}"
-    answer: str = click.prompt(question, offered or ("1" if found else FIRST_CAMERA))
-    if now and answer == offered:
-        return now
-    if answer.isdigit() and 1 <= int(answer) <= len(found):
-        return sources[int(answer) - 1]
-    path = Path(answer).expanduser()
-    return str(path.absolute()) if path.exists() else answer  # services run elsewhere
+
+    def checked(answer: str) -> str:
+        if now and answer == offered:
+            return now
+        if answer.isdigit() and 1 <= int(answer) <= len(found):
+            return sources[int(answer) - 1]
+        return source_of_camera(answer)
+
+    chosen: str = click.prompt(
+        question, offered or ("1" if found else FIRST_CAMERA), value_proc=checked
+    )
+    return chosen
 
 
 def _screen(setup: Table, edge: Table, present: Present) -> None:
@@ -139,7 +145,6 @@ def _screen(setup: Table, edge: Table, present: Present) -> None:
 
 def _pin(setup: Table, *, has_pin: bool) -> str:
     """Ask for the staff's PIN; the one that was made up, empty where none was."""
-
     empty = "empty keeps the one that is set" if has_pin else "empty for one that is made up"
     pin = click.prompt(
         f"The staff's PIN; {empty}", "", show_default=False, value_proc=pin_or_nothing
@@ -174,8 +179,10 @@ def _catalogue(setup: Table, sync: Table, *, has_one: bool) -> Path:
     elif kind == "address":
         question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
         sync["source"] = click.prompt(question, source or None, value_proc=address_of_store)
-        root = file_there("The owner's root.json", sync.get("root"))
-        folder, sync["root"] = root.parent, root.name
+        known = sync.get("root")
+        root = file_there("The owner's root.json", known)
+        if str(root) != known:  # what the settings name already is not copied as root
+            folder, sync["root"] = root.parent, root.name
     return folder
 
 

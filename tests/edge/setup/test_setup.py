@@ -382,10 +382,12 @@ def test_a_second_time_enter_keeps_what_holds(
 ) -> None:
     """Also the settings for which nothing is asked."""
     monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
-    wrong = ["My counter", "x" * 61]  # each is asked for again
-    replies = ["rtsp://u:secret@camera/live", "y", wrong[0], "counter", wrong[1], "My shop", "fr"]
+    wrong = ["no-camera", "htp:/x", "My counter", "x" * 61]  # each is asked for again
+    replies = [*wrong[:2], "rtsp://u:secret@camera/live", "y", wrong[2], "counter", wrong[3]]
+    replies += ["My shop", "fr"]
     first = run(answers="".join(f"{reply}\n" for reply in [*replies, "y", "", "none", "file"]))
     assert first.exit_code == 0, first.output
+    assert "Error: camera 'no-camera': no such device, video file or folder" in first.output
     assert "Error: 'My counter' is not a name for the network: it may have" in first.output
     assert "Error: String should have at most 60 characters" in first.output
     settings = device / "etc" / "visual-search" / "visual-search.toml"
@@ -419,6 +421,31 @@ def test_a_second_time_enter_keeps_what_holds(
     bright = run(answers="\n\n\n\n\ny\n\n\n\n")
     assert bright.exit_code == 0, bright.output
     assert tomllib.loads(settings.read_text()) == before
+
+
+@pytest.mark.parametrize("name", ["secret.pem", "../secret.pem"])
+def test_of_what_the_settings_name_already_nothing_is_copied(
+    device: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The services' own user may write there what it may not read, and wait for root."""
+    monkeypatch.chdir(device)
+    for secret in (device / "secret.pem", device.parent / "secret.pem"):
+        secret.write_text("secret")
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    settings.parent.mkdir(parents=True)
+    (settings.parent / "root.json").symlink_to(device / "secret.pem")
+    settings.write_text(
+        f'[device]\ndata_dir = "{device / "data"}"\nca = "{name}"\n[edge]\n'
+        'camera = "simulated"\n[sync]\nsource = "s3://bucket/c"\nroot = "root.json"\n'
+    )
+    done = run(answers="\n\n\n\n\n\naddress\n\n\n\n")
+    assert done.exit_code == 0, done.output
+    found = tomllib.loads(settings.read_text())
+    assert found["device"]["ca"] == str(settings.parent / name)
+    assert found["sync"]["root"] == str(settings.parent / "root.json")
+    assert (settings.parent / "root.json").is_symlink()
+    there = {file.name for file in settings.parent.iterdir()}
+    assert there == {"root.json", "kiosk.env", settings.name}
 
 
 def test_a_channel_and_a_claim_stay(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
