@@ -12,8 +12,7 @@ from catalog.core.state import read_edge_state
 def what_is_next(state: Path) -> str:
     """Say who shows the catalogue, or how to start it; `state` is the device's state folder."""
     appliance = read_edge_state(state)
-    follows = appliance is None or appliance.follows
-    if follows and (service_runs() or (appliance is not None and appliance.alive)):
+    if appliance is not None and appliance.follows and (appliance.alive or service_runs()):
         return "the appliance runs, and takes this catalogue by itself"
     command = f"sudo systemctl start {EDGE}" if is_packaged() else "visual-search edge run"
     return f"next: {command}; where it runs already, it takes this catalogue by itself"

@@ -69,7 +69,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield from _outbox(config)
     yield from _cameras(edge)
     state = read_edge_state(device.state)
-    runs = (state is not None and state.alive) or service_runs()
+    runs = state is not None and (state.alive or service_runs())
     yield check_camera(edge, device.folder, appliance_runs=runs)
     yield _port(edge, appliance_runs=runs)
     yield from _certificate(edge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
     if file is not None:
         source = file = _file_in(file)
         answers = read_answers(file, target.parent)
-        again = f"visual-search setup --from {file.absolute()}"
+        again = f"visual-search setup --from {shlex.quote(str(file.absolute()))}"
     else:
         text, folder = ask(_present(target, config))
         source, again = folder / NAME, "visual-search setup"
@@ -100,11 +101,15 @@ def _file_in(place: Path) -> Path:
     """The file to set up from: itself, or the one in a folder.
 
     Raises:
-        SettingsError: The folder has none; says where one is, or what else to do.
+        SettingsError: The folder has none, and it says where one is, or what else to do; or it
+            cannot be read.
     """
-    if not place.is_dir() or (place / NAME).is_file():
-        return place / NAME if place.is_dir() else place
-    below = [folder for folder in sorted(place.glob("*/")) if (folder / NAME).is_file()]
+    try:
+        if not place.is_dir() or (place / NAME).is_file():
+            return place / NAME if place.is_dir() else place
+        below = [folder for folder in sorted(place.glob("*/")) if (folder / NAME).is_file()]
+    except OSError as error:
+        raise SettingsError(f"{place}: cannot be read: {error.strerror}") from error
     way = f"name the folder {below[0]}, which has one" if below else (
         "run 'sudo visual-search setup' without --from, which asks for everything, or put one "
         "there, as docs/install.md shows it"

@@ -29,7 +29,7 @@ STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))  # where sticks are 
 DEEPEST = 3  # folders below these that are looked into
 INSTALL, PACKAGES = "install", "visual-search_*.deb"  # in the folder that is installed from
 LAUNCHER = Path("/usr/bin/visual-search")  # where root calls it, it becomes the services' user
-OPTION = re.compile(r"--[a-z]")  # of the build, in an error that says what may help
+OPTION = re.compile(r"(?<!\S)--[a-z]")  # of the build, in an error that says what may help
 BUILT = "first-catalogue.bundle"  # in the data folder, until the shelf has its copy
 
 
