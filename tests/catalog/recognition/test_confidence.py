@@ -335,9 +335,17 @@ def test_a_calibration_keeps_its_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["a feature", "a knot", "the order", "a gain", "a negative gain", "a large weight"]
+    ("wrong", "said"),
+    [
+        ("a feature", "wanted are "),
+        ("a knot", f"{KNOTS} knots and {KNOTS - 1} gains are wanted"),
+        ("the order", "the knots do not ascend"),
+        ("a gain", f"{KNOTS} knots and {KNOTS - 1} gains are wanted"),
+        ("a negative gain", "greater than or equal to 0"),
+        ("a large weight", "less than or equal to"),
+    ],
 )
-def test_a_model_with_wrong_numbers_is_refused(wrong: str) -> None:
+def test_a_model_with_wrong_numbers_is_refused(wrong: str, said: str) -> None:
     content = json.loads(ModelEntry.of(prior(0.25)).model_dump_json())
     row = content["in_catalogue"]["lead"]
     if wrong == "a feature":
@@ -352,7 +360,7 @@ def test_a_model_with_wrong_numbers_is_refused(wrong: str) -> None:
         row["gains"] = [-0.1, *row["gains"][1:]]
     else:
         content["candidate"]["cosine"] = 1e308
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match=said):
         ModelEntry.model_validate(content)
 
 
