@@ -19,7 +19,7 @@ from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers, settings_there
 from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
-from edge.setup.first_catalogue import bundle_of, check_place, current_folder, is_install_folder
+from edge.setup.first_catalogue import bundle_of, check_whole, current_folder, is_install_folder
 from edge.setup.questions import Present, ask
 from edge.web.own_address import code_for_terminal
 from edge.web.page_settings import PageSettings
@@ -82,8 +82,9 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
     data = answers.device.folder
     with bundle_of(answers.catalogue, data, answers.settings) as bundle, services.stopped():
         identity = apply(answers, target, bundle)
+        findings = examine(target)
         with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
-            show(examine(target), as_json=False)
+            show(findings, as_json=False)
         give_to_owner(data)
         if managed:
             services.start(link=has_work(target), screen=answers.setup.screen and not missing)
@@ -95,6 +96,9 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
     if managed and (problem := services.page_answers(answers.edge.own_page)):
         raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
     _label(answers.device, answers.edge, answers.page, identity, file)
+    for finding in findings:  # once more, as the last word
+        if finding.state == "wrong":
+            click.echo(f"still wrong, {finding.subject}: {finding.message}")
 
 
 def _file_in(place: Path) -> Path:
@@ -126,7 +130,7 @@ def _check(answers: Answers, file: Path) -> None:
             raise SettingsError(f"{file}, [setup] pin: {error}") from error
     if answers.catalogue is not None:
         try:
-            check_place(answers.catalogue)
+            check_whole(answers.catalogue)
         except ContentError as error:
             raise SettingsError(f"{file}, [setup] catalogue: {error}") from error
 

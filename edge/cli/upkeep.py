@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from catalog.bundles.shelf import Shelf
+from catalog.core.errors import is_packaged
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
 from edge.cli.doctor import examine
 from edge.settings import EdgeSettings
@@ -102,7 +103,11 @@ def _after_restoring(config: Path | None) -> str:
     if load("sync", SyncSettings, config).source:
         next_one = "visual-search sync once, which fetches the catalogue from its channel"
     else:
-        next_one = "visual-search catalog activate BUNDLE, with the catalogue's bundle"
+        sudo = "sudo " if is_packaged() else ""
+        return (
+            f"next: {sudo}visual-search catalog activate BUNDLE, with the catalogue's bundle; or, "
+            f"where there are photos or a table, {sudo}visual-search setup: answer stick there"
+        )
     return f"next: {next_one}; no setup is needed"
 
 

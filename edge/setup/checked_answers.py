@@ -13,7 +13,7 @@ from catalog.core.errors import ContentError
 from catalog.core.settings import Section
 from edge.cameras.choice import check_source
 from edge.errors import CameraError
-from edge.setup.first_catalogue import check_place
+from edge.setup.first_catalogue import check_whole
 from edge.web.staff.pin import checked_pin
 from sync.stores.choice import BUCKET
 
@@ -76,7 +76,7 @@ def place_of_catalogue(offered: Path | None) -> Path:
     def checked(answer: str) -> Path:
         place = Path(answer).expanduser().absolute()
         try:
-            check_place(place)
+            check_whole(place)
         except ContentError as error:
             raise click.UsageError(str(error)) from error
         return place

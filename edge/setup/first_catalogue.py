@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 import tomlkit
 
-from catalog.bundles.manifest import MANIFEST
+from catalog.bundles.manifest import MANIFEST, verify
 from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError, VisualSearchError, is_packaged
 
@@ -61,6 +61,17 @@ def check_place(place: Path) -> None:
         ) from error
     if not any(item.photos for item in items):
         raise ContentError(f"{place}: no item in it has a photo, and at least one needs one")
+
+
+def check_whole(place: Path) -> None:
+    """Check as `check_place` does, and read all of a bundle.
+
+    Raises:
+        ContentError: No catalogue can come of it, or the bundle is damaged.
+    """
+    check_place(place)
+    if is_bundle(place):
+        verify(place)
 
 
 def is_install_folder(folder: Path) -> bool:

@@ -193,6 +193,8 @@ def _read(archive: Path) -> Iterator[tuple[str, bytes]]:
                 if entry.name == ABOUT and json.loads(read).get("format") != FORMAT:
                     raise ContentError(f"{archive}: was made by a newer version")
                 yield entry.name, read
+    except FileNotFoundError as error:
+        raise ContentError(f"{archive}: there is no such file") from error
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise ContentError(f"{archive}: is no backup of a device: {error}") from error
 

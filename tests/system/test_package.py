@@ -34,7 +34,8 @@ def launcher(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     script(tmp_path / "bin" / "setpriv", ARGUMENTS)
     script(tmp_path / "bin" / "id", "#!/bin/sh\necho 0\n")
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-    return script(tmp_path / "visual-search", text), os.environ | {"PATH": path}
+    others = {key: value for key, value in os.environ.items() if "VISUAL_SEARCH" not in key}
+    return script(tmp_path / "visual-search", text), others | {"PATH": path}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,31 @@ def test_root_becomes_the_devices_user(
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(" ".join(["program", *words, ""]))
     assert ("setpriv --reuid visual-search" in done.stdout) is not as_root
+
+
+@pytest.mark.parametrize(
+    ("words", "is_refused"),
+    [
+        (["edge", "pin"], True),
+        (["--debug", "catalog", "activate", "shop.bundle"], True),
+        (["sync", "software", "update"], True),
+        (["sync", "publish", "shop.bundle"], False),
+        (["catalog", "build", "photos"], False),
+        (["edge", "pin", "--help"], False),
+        (["--config", "my.toml", "edge", "pin"], False),
+    ],
+)
+def test_an_ordinary_user_does_not_work_on_another_device_by_mistake(
+    words: list[str], is_refused: bool, launcher: tuple[Path, dict[str, str]]
+) -> None:
+    command, environment = launcher
+    ted = '#!/bin/sh\n[ "$1" = -un ] && echo ted || echo 1000\n'
+    script(Path(environment["PATH"].partition(":")[0]) / "id", ted)
+    done = subprocess.run([command, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == (77 if is_refused else 0), done.stderr
+    said = " ".join(word for word in words if not word.startswith("-"))
+    expected = f"error: this is for the device itself, as root: sudo visual-search {said}\n"
+    assert done.stderr == (expected if is_refused else "")
 
 
 @pytest.mark.parametrize(
