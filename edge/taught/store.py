@@ -28,6 +28,7 @@ from catalog.recognition.descriptors import VERSION as DESCRIPTORS_VERSION
 from catalog.recognition.descriptors import Descriptors
 from edge.health import free_bytes
 from edge.state_database import open_database
+from edge.words import Words
 
 FILE = "taught.db"
 MOST_ITEMS = 1000
@@ -268,16 +269,24 @@ class TaughtStore:
         items = self._rows("select count(*) from items where sku != ?", (sku,))[0][0]
         if item is not None and items >= MOST_ITEMS:
             raise ContentError(
-                f"{MOST_ITEMS:,} items are taught already; put them into the catalogue, "
-                "or remove some"
+                Words(
+                    "{most} items are taught already; put them into the catalogue, or remove some.",
+                    most=MOST_ITEMS,
+                )
             )
         if of_item + more > MOST_PHOTOS_OF_ITEM:
             raise ContentError(
-                f"this item has {of_item} photos of this device already; "
-                f"at most {MOST_PHOTOS_OF_ITEM} are kept; remove some"
+                Words(
+                    "This item has {count} photos of this device already, and at most {most} are "
+                    "kept. Remove some.",
+                    count=of_item,
+                    most=MOST_PHOTOS_OF_ITEM,
+                )
             )
         if every + more > MOST_PHOTOS:
-            raise ContentError(f"{MOST_PHOTOS:,} photos are kept already; remove some")
+            raise ContentError(
+                Words("{most} photos are kept already; remove some.", most=MOST_PHOTOS)
+            )
         self.check_free()
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:

@@ -34,6 +34,7 @@ from edge.taught.store import (
     TaughtStore,
 )
 from edge.taught.wish import LONGEST_SKU, Wish, changed_item, same_name, wished_item
+from edge.words import Words
 
 MOST_CONFIRMED = 6  # looks of an item; the most different ones stay
 NEW_LOOK = 0  # no photo has this number
@@ -136,7 +137,7 @@ class Taught:
         network = bundle.featurizer.network_id
         seen = [view for view in views if view.network == network]
         if not seen:
-            raise ContentError("no view was taken yet; hold the thing before the camera")
+            raise ContentError(Words("No view was taken yet; hold the thing before the camera."))
         photos = [new_photo(bundle, view.picture, view.raw) for view in seen]
         self._keep(bundle, item.sku, item if is_new else None, photos)
         self.collector.end()

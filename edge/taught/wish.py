@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.items import Item
 from catalog.core.errors import ContentError
+from edge.words import Words
 
 LONGEST_TEXT = 200  # characters of a title and the like
 LONGEST_SKU = 100
@@ -38,19 +39,27 @@ def wished_item(bundle: Bundle, taught_items: Iterable[Item], wish: Wish) -> tup
     if in_catalogue is not None:
         if title not in ("", in_catalogue.title):
             raise ContentError(
-                f"the catalogue has the number {sku} already: “{in_catalogue.title}”; "
-                "choose that item, or give another number"
+                Words(
+                    "The catalogue has the number {sku} already: “{title}”. Choose that item, or "
+                    "give another number.",
+                    sku=sku,
+                    title=in_catalogue.title,
+                )
             )
         return in_catalogue, False
     taught = next((item for item in taught_items if item.sku == sku), None)
     if taught is not None and title not in ("", taught.title):
         raise ContentError(
-            f"the number {sku} was taught already: “{taught.title}”; "
-            "choose that item, or give another number"
+            Words(
+                "The number {sku} was taught already: “{title}”. Choose that item, or give another "
+                "number.",
+                sku=sku,
+                title=taught.title,
+            )
         )
     title = title or (taught.title if taught else "")
     if not title:
-        raise ContentError("give the thing a name, or choose an item of the catalogue")
+        raise ContentError(Words("Give the thing a name, or choose an item of the catalogue."))
     _check_texts(sku, title, wish)
     item = Item(
         sku or f"own-{secrets.token_hex(4)}",
@@ -72,12 +81,16 @@ def changed_item(bundle: Bundle, taught_items: Iterable[Item], item: Item, wish:
     sku = wish.sku.strip() or item.sku
     title = " ".join(wish.title.split())
     if not title:
-        raise ContentError("give the thing a name")
+        raise ContentError(Words("Give the thing a name."))
     _check_texts(sku, title, wish)
     others = (other for other in taught_items if other.sku == sku != item.sku)
     other = (bundle.items.get(sku) if sku != item.sku else None) or next(others, None)
     if other is not None:
-        raise ContentError(f"another item has the number {sku} already: “{other.title}”")
+        raise ContentError(
+            Words(
+                "Another item has the number {sku} already: “{title}”.", sku=sku, title=other.title
+            )
+        )
     return replace(
         item, sku=sku, title=title, price=wish.price.strip(), location=wish.location.strip()
     )
@@ -99,10 +112,16 @@ def same_name(bundle: Bundle, taught_items: Iterable[Item], wish: Wish, of: str)
 def _check_texts(sku: str, title: str, wish: Wish) -> None:
     for text in (title, wish.price, wish.location, *wish.attributes.values()):
         if len(text) > LONGEST_TEXT or not _is_line(text):
-            raise ContentError(f"a text has at most {LONGEST_TEXT} characters in one line")
+            raise ContentError(
+                Words("A text has at most {most} characters, in one line.", most=LONGEST_TEXT)
+            )
     if len(sku) > LONGEST_SKU or not _is_line(sku) or re.search(r"[/\\]|^\.", sku):
         raise ContentError(
-            f"a sku has at most {LONGEST_SKU} characters, no slashes and no dot at its begin"
+            Words(
+                "A number (SKU) has at most {most} characters, no slashes and no dot at its "
+                "beginning.",
+                most=LONGEST_SKU,
+            )
         )
 
 

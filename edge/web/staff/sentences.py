@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from edge.words import Words, words_of
+
 
 def sentence(message: str) -> str:
     """A message with a capital letter and a full stop."""
     text = message.rstrip(".")
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def sentence_of(error: Exception) -> str:
+    """What an error says, as a sentence; `Words` are one already."""
+    said = words_of(error)
+    return said if isinstance(said, Words) else sentence(said)

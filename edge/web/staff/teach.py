@@ -14,13 +14,13 @@ from edge.taught.collecting import PICTURE_SIDE, WANTED, Progress, View
 from edge.taught.export import export_file
 from edge.taught.store import TaughtPhoto
 from edge.taught.taught import Taught, TaughtItem
-from edge.taught.wish import Wish
+from edge.taught.wish import LONGEST_SKU, Wish
 from edge.web.documents import Document, item_document
 from edge.web.interfaces import ServedAppliance
 from edge.web.problems import ProblemError
 from edge.web.staff.access import STAFF_PATH
 from edge.web.staff.body import body
-from edge.web.staff.sentences import sentence
+from edge.web.staff.sentences import sentence_of
 from edge.words import Words
 
 LARGEST_NUMBER = 2**31 - 1
@@ -117,7 +117,7 @@ class Teach:
                     self._check_name(wish, wish.sku.strip())
                 item = taught.save(wish, views)
         except ContentError as error:
-            raise ProblemError(400, sentence(str(error))) from error
+            raise ProblemError(400, sentence_of(error)) from error
         self._appliance.look_again()
         return jsonify({"item": item_document(item)})
 
@@ -132,16 +132,19 @@ class Teach:
                     self._check_name(wish, sku)
                 item = taught.change(sku, wish)
         except ContentError as error:
-            raise ProblemError(400, sentence(str(error))) from error
+            raise ProblemError(400, sentence_of(error)) from error
         if item is None:
-            raise ProblemError(404, f"No item of this device's own has the number {sku[:100]}.")
+            raise ProblemError(
+                404,
+                Words("No taught item has the number {sku}.", sku=sku[:LONGEST_SKU]),
+            )
         self._appliance.look_again()
         return self.taught()
 
     def remove_item(self, sku: str) -> Response:
         """Remove a taught item, or the own photos of an item of the catalogue."""
         if not self._taught().remove_item(sku):
-            raise ProblemError(404, f"Nothing was taught of {sku[:100]}.")
+            raise ProblemError(404, Words("Nothing was taught of {sku}.", sku=sku[:LONGEST_SKU]))
         self._appliance.look_again()
         return self.taught()
 

@@ -14,7 +14,7 @@ export async function lookAgain(link, sku, goesOn, onWords) {
     const answer = document.hidden ? null : await newest(link, sku);
     if (!goesOn() || !answer || JSON.stringify(answer) === known) continue;
     known = JSON.stringify(answer);
-    onWords(answer.named ? say("Seen again: recognised.") : say("Seen again, not surely: teach further sides."));
+    onWords(answer.named ? say("Seen again: recognised.") : say("Seen again, but not surely: teach it more sides."));
   }
 }
 

@@ -1,8 +1,10 @@
 // Buttons of the staff's area, and names between its words.
 
-import { make } from "./dom.js";
+import { make, text } from "./dom.js";
+import { say } from "./words.js";
 
 const PATIENCE = 10_000; // ms; then a question that nobody answered is taken back
+const LONGEST = 120; // letters of a name in a heading
 const OTHER_WAY = document.documentElement.dir === "rtl" ? /[A-Za-z]/ : /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
 export function button(words, act) {
@@ -52,6 +54,19 @@ export function itemOffer(item, act, ...notes) {
   }
   offer.addEventListener("click", act);
   return make("li", "", offer);
+}
+
+// A heading with a name, which is cut where it is very long; whole for screen readers.
+export function nameHeading(name) {
+  const letters = [...name];
+  const heading = text("h3", "", letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("").trimEnd()}…` : name);
+  if (letters.length > LONGEST) heading.setAttribute("aria-label", name);
+  return heading;
+}
+
+// Names in the order of the page's language, each in its own direction.
+export function listed(names) {
+  return names.map(isolated).reduce((all, next) => say("{all}; {next}", { all, next }));
 }
 
 // A name that keeps its own direction beside words that run the other way.

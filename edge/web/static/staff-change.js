@@ -5,10 +5,12 @@ import { button } from "./staff-buttons.js";
 import { say } from "./words.js";
 
 const FIELDS = { title: say("Its name"), sku: say("Its number (SKU)"), price: say("Price"), location: say("Where it is") };
+let forms = 0; // made so far: their fields have names of their own
 const LONGEST = { sku: 100 }; // letters; of the others 200
 
 // A form with the item's fields. onSave(fields) saves them and is refused where it cannot; onCancel() leaves all as it was.
 export function changeForm(item, { onSave, onCancel }) {
+  forms += 1;
   const rows = Object.entries(FIELDS).map(([name, label]) => input(name, label, item[name]));
   const wrong = make("p", "wrong");
   wrong.dir = "auto";
@@ -28,7 +30,7 @@ export function changeForm(item, { onSave, onCancel }) {
       await onSave({ ...wanted, ...more });
     } catch (error) {
       wrong.textContent = error.message;
-      another.hidden = !error.values?.sku; // another item has the name
+      another.hidden = !(error.status === 409 && error.values.sku); // another item has the name
       save.hidden = !another.hidden;
     }
     save.disabled = another.disabled = false;
@@ -55,5 +57,8 @@ function input(name, label, value) {
   field.dir = "auto";
   field.maxLength = LONGEST[name] ?? 200;
   field.required = name === "title";
-  return { field, row: make("div", "", make("label", "", label, field)) };
+  field.id = `change-${forms}-${name}`;
+  const words = make("label", "", label);
+  words.htmlFor = field.id;
+  return { field, row: make("div", "", words, field) };
 }

@@ -126,8 +126,8 @@ const SUBJECTS = {
   device: say("Device"),
 };
 const ACTIONS = { // the words on each button, and the question before it acts
-  "camera-again": [say("Camera again")],
-  "go-back": [say("Use the catalogue before"), say("Use it now")],
+  "camera-again": [say("Reopen the camera")],
+  "go-back": [say("Use the previous catalogue"), say("Use it now")],
   "sync-now": [say("Sync now")],
   "follow-again": [say("Follow again")],
   restart: [say("Restart"), say("Restart now")],

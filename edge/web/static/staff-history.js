@@ -1,7 +1,7 @@
 // The card of what was seen: filtered, page by page, and as a table.
 
-import { byId, make, text } from "./dom.js";
-import { button, isolated, sureButton } from "./staff-buttons.js";
+import { byId, make } from "./dom.js";
+import { button, isolated, listed, nameHeading, sureButton } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { lookPicture } from "./staff-missing.js";
 import { drawDays, midnight } from "./staff-days.js";
@@ -96,12 +96,11 @@ export class HistoryCard {
   #row(entry) {
     const { id, answer, sku, title, others, chosen, chosen_title, has_look } = entry;
     const named = [title, ...(answer === "match" ? [] : others)].filter(Boolean);
-    const titles = named.length > 1 ? named.map(isolated).join("; ") : named.join();
     const words = make(
       "div",
       "",
-      text("h3", "", titles || ANSWERS[answer]),
-      make("p", "soft", details(entry, titles)),
+      named.length === 1 ? nameHeading(named[0]) : make("h3", "", named.length ? listed(named) : ANSWERS[answer]),
+      make("p", "soft", details(entry, named.length > 0)),
       saidLine(judgedWords(entry.judged)),
     );
     const choices = make("div", "choices");
@@ -112,20 +111,26 @@ export class HistoryCard {
       offered: sku && answer !== "match" ? [{ sku, title }] : [], // of the others it keeps the titles alone
       chosen: chosen ? { sku: chosen, title: chosen_title ?? chosen } : null,
     };
-    choices.append(button(say("Was it right?"), () => this.#judging.offer(row, judged, "first")));
+    choices.append(button(askWords(entry), () => this.#judging.offer(row, judged, "first")));
     return row;
   }
 }
 
 const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Perhaps one of these"), unknown: say("Unknown") };
 
+// What the button says that lets staff judge an answer.
+function askWords({ answer, judged }) {
+  if (judged) return say("Change");
+  return answer === "unknown" ? say("What is it?") : say("Was it right?");
+}
+
 // What there is to tell of a sighting beside the answer.
-function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }, titles) {
+function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }, isNamed) {
   const told = [clock(Date.parse(at))];
-  if (titles) told.push(ANSWERS[answer]); // else it is the heading
+  if (isNamed) told.push(ANSWERS[answer]); // else it is the heading
   if (code) told.push(say("code {code}", { code }));
-  if (unknown_gtin) told.push(say("Product number {gtin}", { gtin: unknown_gtin }));
+  if (unknown_gtin) told.push(say("product number {gtin}", { gtin: unknown_gtin }));
   if (chosen) told.push(say("a visitor chose {chosen}", { chosen: isolated(chosen_title ?? chosen) }));
   if (wanted) told.push(say("a visitor asked for it"));
-  return told.join(", ");
+  return told.reduce((all, next) => say("{all}, {next}", { all, next }));
 }

@@ -4,6 +4,7 @@ import { make, wait } from "./dom.js";
 import { button, isolated, itemOffer } from "./staff-buttons.js";
 import { say } from "./words.js";
 
+const HOLD = say("Or hold its code before the camera.");
 const OFFERS = 6; // items with the words that were typed
 const TYPING = 250; // ms without a letter, after which they are looked for
 const SCANNING = 400; // ms from one look at what the camera reads to the next
@@ -46,6 +47,7 @@ export class Judging {
     const others = offered.filter(({ sku }) => sku !== chosen?.sku);
     const choices = row.querySelector(".choices");
     choices.classList.remove("searching");
+    row.classList.toggle("several", offered.length > 0);
     const other = button(named || offered.length ? say("No: another") : say("It is …"), () => this.#search(row, answer));
     choices.replaceChildren(
       ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }))] : []),
@@ -63,7 +65,6 @@ export class Judging {
     const field = make("input");
     field.type = "search";
     field.maxLength = 200;
-    field.dir = "auto";
     field.setAttribute("aria-label", say("Name of the item"));
     field.placeholder = say("Its name");
     const offers = make("ul", "offers");
@@ -72,7 +73,7 @@ export class Judging {
       clearTimeout(typing);
       typing = setTimeout(() => this.#find(field, offers, row, answer), TYPING);
     });
-    const read = make("p", "soft", say("Or hold its code before the camera."));
+    const read = make("p", "soft", HOLD);
     read.setAttribute("role", "status");
     const scanned = make("ul", "offers");
     const back = button(say("Cancel"), () => this.offer(row, answer, "other"));
@@ -80,7 +81,7 @@ export class Judging {
     choices.classList.add("searching");
     choices.replaceChildren(field, offers, read, scanned, back);
     field.focus();
-    this.#scan(read, scanned, row, answer);
+    this.#scan({ field, read, scanned }, row, answer);
   }
 
   async #find(field, offers, row, answer) {
@@ -94,18 +95,23 @@ export class Judging {
   }
 
   // Show the item whose code the camera reads, for as long as the field is there and staff are here.
-  async #scan(read, scanned, row, answer) {
+  // A code of no item is told while nothing is typed.
+  async #scan({ field, read, scanned }, row, answer) {
     let shown = "";
     const scan = ++this.#scans;
     while (read.isConnected && scan === this.#scans && this.#link.entered) {
       const newest = document.hidden ? null : await this.#link.ask("GET", "api/latest").catch(() => null);
       const { code, matches: [item], unknown_gtin: gtin } = newest?.sighting ?? { matches: [] };
-      const key = code ? item?.sku : gtin;
+      const unknown = field.value.trim() ? "" : gtin;
+      const key = code ? item?.sku : unknown;
       // its own code named the item that this answer is wrong about
       if (read.isConnected && key && key !== shown && key !== answer.named?.sku) {
         shown = key;
-        read.textContent = code ? say("Read from its code:") : say("No item has the product number {gtin}.", { gtin });
+        read.textContent = code ? say("Read from its code:") : say("The code that the camera sees now, {gtin}, belongs to no item.", { gtin });
         scanned.replaceChildren(...(code ? [this.#offer(row, answer, item)] : []));
+      } else if (field.value.trim() && !scanned.children.length) {
+        shown = "";
+        if (read.textContent !== HOLD) read.textContent = HOLD;
       }
       await wait(SCANNING);
     }

@@ -1,7 +1,7 @@
 // The card of the last looks: whether each answer was right, and which item it was.
 
-import { byId, make, text } from "./dom.js";
-import { isolated } from "./staff-buttons.js";
+import { byId, make } from "./dom.js";
+import { listed, nameHeading } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { clock, guessWords, say } from "./words.js";
 
@@ -65,7 +65,7 @@ export class LooksCard {
     const words = make(
       "div",
       "",
-      text("h3", "", answerWords(sighting)),
+      sighting.verdict === "match" ? nameHeading(sighting.matches[0].title) : make("h3", "", answerWords(sighting)),
       make("p", "soft", clock(sighting.at)),
       noted?.wanted ? make("p", "soft", say("A visitor asked for it.")) : null,
       said,
@@ -87,11 +87,10 @@ function chosenItem({ matches, guesses = [] }, noted) {
 }
 
 function answerWords({ verdict, matches, guesses }) {
-  if (verdict === "match") return matches[0].title;
   if (verdict === "one_of") return say("One of: {titles}", { titles: titlesOf(matches) });
   return guesses ? `${guessWords(guesses)}: ${titlesOf(guesses)}` : say("Unknown");
 }
 
 function titlesOf(items) {
-  return items.map(({ title }) => isolated(title)).join("; ");
+  return listed(items.map(({ title }) => title));
 }

@@ -16,6 +16,7 @@ export class SettingsCard {
       event.preventDefault();
       this.#ask("POST", say("Changed."), this.#changes());
     });
+    byId("settings-form").addEventListener("input", () => byId("settings-save").classList.add("strong"));
     byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", say("The last change is undone.")));
     byId("settings-restart").append(sureButton(say("Restart"), say("Restart now"), () => this.#restart()));
   }
@@ -47,6 +48,7 @@ export class SettingsCard {
     byId("settings-fields").replaceChildren(...settings.map((setting) => field(setting)));
     byId("settings-undo").hidden = !can_undo;
     byId("settings-restart").hidden = !needs_restart;
+    byId("settings-save").classList.toggle("strong", !needs_restart);
     const later = needs_restart ? say("What was changed counts when the device starts again.") : "";
     byId("settings-done").textContent = [done, later].filter(Boolean).join(" ");
     byId("settings-done").hidden = !done && !later;
@@ -114,7 +116,7 @@ function field({ name, value, fixed_by }) {
     if (empty) input.placeholder = empty;
   }
   input.dataset.shown = said(input);
-  const row = make("div", "", ...labelled(label, input));
+  const row = make("div", hint || typeof value === "boolean" ? "whole" : "", ...labelled(label, input));
   if (hint) {
     const line = make("p", "soft", hint);
     line.id = `${input.id}-hint`;

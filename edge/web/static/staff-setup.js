@@ -82,13 +82,17 @@ function camera({ source, name, problem, current }, isFirstChoice) {
   radio.type = "radio";
   radio.name = "camera";
   radio.value = source;
-  radio.checked = current || isFirstChoice;
-  const words = make("span", "", text("span", "", name), text("span", "soft", problem || source));
-  const label = make("label", "", radio, words);
+  radio.checked = current || (isFirstChoice && !problem);
+  radio.disabled = Boolean(problem) && !current;
+  const words = make("span", "", text("span", "", name), text("span", "soft", source));
+  const label = make("label", radio.disabled ? "away" : "", radio, words);
+  const none = text("p", "none", problem || say("No picture comes from the camera."));
+  if (problem) label.append(none);
+  if (radio.disabled) return make("li", "", label);
   const picture = make("img");
   picture.alt = "";
   picture.src = current ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
-  picture.addEventListener("error", () => picture.remove());
+  picture.addEventListener("error", () => picture.replaceWith(...(problem ? [] : [none])));
   label.append(picture);
   return make("li", "", label);
 }

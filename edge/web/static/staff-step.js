@@ -22,3 +22,8 @@ export function stepWords({ stage, views, wanted, seen_already, takes_more }) {
         : say("Enough views; further sides help.");
   }
 }
+
+// What to do in place of it while the camera is away.
+export function blindWords() {
+  return say("The camera sends no picture: “The device” below says what to do.");
+}

@@ -1,7 +1,7 @@
 // The card of what was taught: items and photos of this device's own, which can be corrected and removed.
 
 import { byId, make, text } from "./dom.js";
-import { button, sureButton } from "./staff-buttons.js";
+import { button, nameHeading, sureButton } from "./staff-buttons.js";
 import { changeForm } from "./staff-change.js";
 import { saidLine } from "./staff-judging.js";
 import { say } from "./words.js";
@@ -58,7 +58,7 @@ export class TaughtCard {
     const words = make(
       "div",
       "",
-      text("h3", "", item.title),
+      nameHeading(item.title),
       details ? text("p", "", details) : null,
       make("p", "soft", kindWords(is_new, rests)),
       said,
@@ -106,9 +106,15 @@ export class TaughtCard {
 
   async #undo(row, item, { title, sku, price, location }) {
     try {
-      const found = await this.#link.ask("PUT", place(item), { title, sku, price, location, another: true });
+      const now = await this.#link.ask("GET", TAUGHT);
       this.#changed = null;
-      this.#draw(found);
+      if (isChanged(item, now.items)) {
+        this.#draw(now);
+        this.#complain(new Error(say("Somebody else changed “{title}” since. Nothing was undone.", { title: item.title })));
+        this.#focus(item.sku);
+        return;
+      }
+      this.#draw(await this.#link.ask("PUT", place(item), { title, sku, price, location, another: true }));
       this.#focus(sku);
     } catch (error) {
       row.querySelector(".said").textContent = error.message;
@@ -128,6 +134,12 @@ export class TaughtCard {
     const row = [...byId("taught-items").children].find((each) => each.dataset.sku === sku);
     row?.querySelector(".choices .button").focus();
   }
+}
+
+// Whether an item is no longer as it was shown, among those that the device has now.
+function isChanged(item, items) {
+  const now = items.find((each) => each.item.sku === item.sku)?.item;
+  return !now || ["title", "price", "location"].some((name) => now[name] !== item[name]);
 }
 
 function place({ sku }) {

@@ -4,7 +4,7 @@ import { byId, make, wait } from "./dom.js";
 import { LivePicture } from "./picture.js";
 import { lookAgain } from "./staff-again.js";
 import { itemOffer } from "./staff-buttons.js";
-import { stepWords } from "./staff-step.js";
+import { blindWords, stepWords } from "./staff-step.js";
 import { say } from "./words.js";
 
 const LESSON = "api/staff/teaching";
@@ -21,6 +21,7 @@ export class TeachCard {
   #gtin = "";
   #same = ""; // the sku of an item that has the name already
   #saving = false;
+  #blind = false; // no picture comes from the camera
   #typing = 0;
 
   // onSaved() is called when a thing was taught.
@@ -28,7 +29,7 @@ export class TeachCard {
     this.#link = link;
     this.onSaved = onSaved;
     this.#picture = new LivePicture(byId("picture"), {
-      onLive: (live) => (byId("picture-note").hidden = live), // the style sheet hides an old picture then
+      onLive: (live) => this.#see(live),
       onSize: (width, height) => byId("lesson").style.setProperty("--proportion", width / height),
       onThing: () => {},
     });
@@ -75,9 +76,15 @@ export class TeachCard {
     byId("lesson").hidden = false;
     byId("teach").scrollIntoView(); // a small screen holds all of it then
     byId("step").focus();
-    byId("picture-note").hidden = true; // until none has come for a while
+    this.#see(true); // until no picture has come for a while
     this.#picture.start();
     this.#follow(++this.#run);
+  }
+
+  // The style sheet hides an old picture behind the note.
+  #see(live) {
+    this.#blind = !live;
+    byId("picture-note").hidden = live;
   }
 
   async #follow(run) {
@@ -130,7 +137,7 @@ export class TeachCard {
   }
 
   #draw(state) {
-    byId("step").textContent = stepWords(state);
+    byId("step").textContent = this.#blind ? blindWords() : stepWords(state);
     const views = state.views.map(({ id }) => id);
     byId("teach-more").hidden = state.takes_more || views.length > state.wanted;
     if (views.join() !== this.#views.join()) {
@@ -216,7 +223,7 @@ export class TeachCard {
       lookAgain(this.#link, item.sku, () => run === this.#run, (words) => void (byId("teach-done").textContent = `${saved} ${words}`));
     } catch (error) {
       this.#complain(error);
-      if (error.values?.sku) this.#askForName(error.values.sku);
+      if (error.status === 409 && error.values.sku) this.#askForName(error.values.sku);
     } finally {
       this.#saving = false;
       byId("teach-save").textContent = say("Save");

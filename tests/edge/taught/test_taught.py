@@ -453,19 +453,19 @@ def test_a_wish_is_an_item_of_the_catalogue_or_a_new_one(taught: Taught, bundle:
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        (Wish(sku="thing-00", title="Other"), "the catalogue has the number thing-00 already"),
+        (Wish(sku="thing-00", title="Other"), "The catalogue has the number thing-00 already"),
         (Wish(sku="x" * LONGEST_SKU, title="y" * LONGEST_TEXT), ""),
-        (Wish(sku="x" * (LONGEST_SKU + 1), title="y"), "a sku has at most 100 characters"),
+        (Wish(sku="x" * (LONGEST_SKU + 1), title="y"), "A number (SKU) has at most 100 characters"),
         (Wish(sku="x/y", title="y"), "no slashes"),
         (Wish(sku="x\\y", title="y"), "no slashes"),
         (Wish(sku=".x", title="y"), "no dot at its begin"),
         (Wish(sku="x.y", title="y"), ""),
-        (Wish(sku="x\ny", title="y"), "a sku has at most"),
-        (Wish(sku="x", title="y" * (LONGEST_TEXT + 1)), "a text has at most 200 characters"),
+        (Wish(sku="x\ny", title="y"), "A number (SKU) has at most"),
+        (Wish(sku="x", title="y" * (LONGEST_TEXT + 1)), "A text has at most 200 characters"),
         (Wish(sku="x", title="y", price="3\n"), "in one line"),
         (Wish(sku="x", title="y", location="3\n"), "in one line"),
         (Wish(sku="x", title="y", attributes={"a": "b\nc"}), "in one line"),
-        (Wish(sku="x", title=" "), "give the thing a name, or choose an item"),
+        (Wish(sku="x", title=" "), "Give the thing a name, or choose an item"),
     ],
 )
 def test_a_wish_that_cannot_be_kept_is_refused(
@@ -486,7 +486,7 @@ def test_what_was_taught_before_gives_the_fields_that_are_not_said(
     again, is_new = wished_item(bundle, taught.store.items(), Wish("own", attributes={"c": "d"}))
     assert is_new
     assert again == Item("own", "Blots", "3 €", "", "shelf", {"a": "b", "c": "d"})
-    with pytest.raises(ContentError, match="the number own was taught already: “Blots”"):
+    with pytest.raises(ContentError, match="The number own was taught already: “Blots”"):
         wished_item(bundle, taught.store.items(), Wish("own", "Other"))
     (item,) = taught.items()
     assert (item.item.sku, item.is_new, item.rests, len(item.photos)) == ("own", True, False, 1)
@@ -496,7 +496,7 @@ def test_what_was_taught_before_gives_the_fields_that_are_not_said(
     ("bound", "said"),
     [
         ("MOST_ITEMS", "1 items are taught already"),
-        ("MOST_PHOTOS_OF_ITEM", "this item has 1 photos of this device already; at most 2 are"),
+        ("MOST_PHOTOS_OF_ITEM", "This item has 1 photos of this device already, and at most 2 are"),
         ("MOST_PHOTOS", "2 photos are kept already"),
     ],
 )

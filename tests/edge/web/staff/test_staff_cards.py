@@ -98,7 +98,7 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     card = page.locator("#device")
     press_on(page, card.get_by_role("button", name="Sync now"))
     expect(card.get_by_role("status")).to_contain_text("a bundle of its own")
-    press_on(page, card.get_by_role("button", name="Camera again"))
+    press_on(page, card.get_by_role("button", name="Reopen the camera"))
     expect(card.get_by_role("status")).to_have_text("The camera is opened again.")
     press_on(page, card.get_by_text("The log"))
     expect(page.locator("#log-lines")).to_contain_text("is opened again")

@@ -113,13 +113,20 @@ def test_a_taught_item_is_corrected_and_another_of_its_name_is_asked_for(
     until(lambda: shown(device) == "D-1")
     assert device.ask("GET", "/api/items?q=window")["items"][0]["title"] == "Dots"
     assert device.client.get(f"/api/items/{sku}").status_code == 404
+    for path, wrong, status, sentence in (
+        ("D-1", {"title": "Dots", "sku": "thing-04"}, 400, "Another item has the number {sku} "),
+        ("D-1", {"title": " "}, 400, "Give the thing a name."),
+        ("D-1", {"title": "x", "sku": "a/b"}, 400, "A number (SKU) has at most {most} "),
+        ("D-1", {"title": "x" * 201}, 400, "A text has at most {most} "),
+        (sku, {"title": "Blots"}, 404, "No taught item has the number {sku}."),
+    ):
+        refused = device.client.put(f"{TAUGHT}/{path}", json=wrong)
+        assert refused.status_code == status, wrong
+        assert refused.json()["words"]["sentence"].startswith(sentence), wrong
     for path, wrong, status in (
-        ("D-1", {"title": "Dots", "sku": "thing-04"}, 400),
-        ("D-1", {"title": " "}, 400),
         ("D-1", {"title": "x", "gtin": "1"}, 400),
         ("D-1", {"title": "x", "another": "yes"}, 400),
         ("D-1", {"title": "THING 04"}, 409),
-        (sku, {"title": "Blots"}, 404),
         ("thing-04", {"title": "Blots"}, 404),
     ):
         assert device.client.put(f"{TAUGHT}/{path}", json=wrong).status_code == status, wrong
