@@ -27,6 +27,7 @@ export class CatalogueName {
 
 async function titleNow() {
   const answer = await fetch("api/status", { signal: timeLimit(PATIENCE) });
+  if (!answer.ok) throw new Error(`status ${answer.status}`); // what is wrong is JSON, too
   return (await answer.json()).catalogue?.title ?? "";
 }
 

@@ -13,15 +13,18 @@ let further = null; // the promise of the sentences that are not in the page
 export const SENTENCES = brought ? JSON.parse(brought.textContent) : {};
 
 // Load a script that is not needed at once. Where it does not come in time that is an error, and the
-// next call asks by another address: an import that hangs would hang for ever. Late
-// scripts import each other by this, too.
+// next call asks by another address: an import that hangs would hang for ever. One that still waits
+// for its sentences was not asked for. Late scripts import each other by this, too.
 export async function late(name, patience = PATIENCE) {
-  const again = missed[name] ? `?${missed[name]}` : "";
-  const loading = sentencesOf(name).then(() => import(`./${name}${again}`));
+  let isAsked = false;
+  const loading = sentencesOf(name).then(() => {
+    isAsked = true;
+    return import(`./${name}${missed[name] ? `?${missed[name]}` : ""}`);
+  });
   try {
     return await inTime(loading, patience);
   } catch (error) {
-    missed[name] = (missed[name] ?? 0) + 1;
+    if (isAsked) missed[name] = (missed[name] ?? 0) + 1;
     throw error;
   }
 }
@@ -29,13 +32,19 @@ export async function late(name, patience = PATIENCE) {
 // What the device and late scripts say in another language than English.
 async function sentencesOf(name) {
   if (!brought || SILENT.includes(name)) return;
-  further ??= fetch(brought.dataset.further, { signal: timeLimit(PATIENCE) }).then((answer) => answer.json());
+  further ??= fetchSentences();
   try {
     Object.assign(SENTENCES, await further);
   } catch (error) {
     further = null; // the next one asks again
     throw error;
   }
+}
+
+async function fetchSentences() {
+  const answer = await fetch(brought.dataset.further, { signal: timeLimit(PATIENCE) });
+  if (!answer.ok) throw new Error(`status ${answer.status}`); // what is wrong is JSON, too
+  return answer.json();
 }
 
 // Load style sheets of some views, which are shown without them if need be.

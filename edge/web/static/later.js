@@ -1,6 +1,5 @@
-// What the first answer does not need: the catalogue's name, timings, an update of the page, and on the
-// device's own screen the welcome when nobody is there, and the night. Loaded some seconds after
-// the page.
+// What the first answer does not need: the catalogue's name, timings, and on the device's own screen the
+// welcome when nobody is there, and the night. Loaded some seconds after the page.
 
 import { isKiosk, isOwnScreen } from "./dom.js";
 import { loadStyles, sometime } from "./late.js";
@@ -41,7 +40,6 @@ export class Later {
   hear(state) {
     this.#state = state;
     this.#catalogue?.show(state?.bundle);
-    if (state && !this.#visit.hasResult) reloadForUpdate(state.page);
   }
 
   // Take the sighting whose timings can be shown; null for none.
@@ -76,12 +74,4 @@ export class Later {
     });
     this.#attract.follow(this.#isIdle);
   }
-}
-
-// After an update of the device an open page fetches its new files, once.
-function reloadForUpdate(page) {
-  if (!page || page === document.documentElement.dataset.page) return;
-  if (sessionStorage.getItem("reloaded-for") === page) return;
-  sessionStorage.setItem("reloaded-for", page);
-  location.reload();
 }

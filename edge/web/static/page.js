@@ -26,6 +26,7 @@ const visit = new Visit({
     tell(sighting, spoken);
   },
   onBack() {
+    forgetItem();
     live.leave();
     live.show();
     followVisitor();
@@ -187,7 +188,18 @@ function hear(arrived) {
   showStatus();
   showHint();
   if (next.camera.state === "online") visit.hear(live.situation === "seen" ? next.sighting : null);
-  if (!visit.hasResult) live.show();
+  if (visit.hasResult) return;
+  live.show();
+  reloadForUpdate(next.page);
+}
+
+// After an update of the device an open page fetches its new files, once. This is no late script:
+// new ones may not fit to old ones.
+function reloadForUpdate(page) {
+  if (!page || page === document.documentElement.dataset.page) return;
+  if (sessionStorage.getItem("reloaded-for") === page) return;
+  sessionStorage.setItem("reloaded-for", page);
+  location.reload();
 }
 
 function showStatus() {
@@ -264,6 +276,14 @@ byId("language").addEventListener("change", (event) => {
   own.searchParams.set("item", visit.sku); // it stays open
   location.assign(own);
 });
+
+// An item that was left is not opened again by a reload.
+function forgetItem() {
+  const own = new URL(location.href);
+  if (!own.searchParams.has("item")) return;
+  own.searchParams.delete("item");
+  history.replaceState(null, "", own);
+}
 
 // A phone can take a photo, too.
 if (!isOwnScreen && matchMedia("(pointer: coarse)").matches) {

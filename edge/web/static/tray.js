@@ -54,18 +54,26 @@ function trayView({ verdict, things }, open) {
   return view;
 }
 
-// A function that draws the names of things at rest over a picture.
+// A function that draws the frames and names of things at rest over a picture.
 function drawThings(things) {
   const placed = things.filter(({ box }) => box);
+  const names = placed.map(thingName);
   return (context, colour, leading) => {
-    const { width, height } = context.canvas;
+    const { canvas } = context;
+    const { width, height } = canvas;
     const areas = placed.map(({ box }) => areaOf(box, width, height));
-    const taken = [...areas];
-    if (leading) taken.push(areaOf(boxOf(leading), width, height));
-    placed.forEach((thing, place) => {
-      const others = taken.filter((area) => area !== areas[place]);
-      drawThing(context, areas[place], others, thingName(thing), colour);
-    });
+    const taken = leading ? [...areas, areaOf(boxOf(leading), width, height)] : areas;
+    context.lineWidth = (0.4 * width) / 100;
+    context.strokeStyle = colour;
+    for (const { left, top, right, bottom } of areas) context.strokeRect(left, top, right - left, bottom - top);
+    // letters as large as others of the page, however small the picture is shown
+    const large = Math.max(0.024 * width, (LEAST_LETTER * width) / (canvas.clientWidth || width));
+    let labels;
+    for (const size of SIZES) {
+      labels = labelsOf(context, areas, taken, names, size * large);
+      if (labels.every(({ lines }, place) => lines.join(" ") === names[place])) break;
+    }
+    for (const label of labels) drawLabel(context, label);
   };
 }
 
@@ -75,68 +83,87 @@ function areaOf({ left, top, width: across, height: down }, width, height) {
   return { left: left * width, top: top * height, right: (left + across) * width, bottom: (top + down) * height };
 }
 
-// A thin frame around a thing, with its name below; `others` are the areas that it leaves free.
-function drawThing(context, area, others, name, colour) {
-  const { canvas } = context;
-  const unit = canvas.width / 100;
-  context.lineWidth = 0.4 * unit;
-  context.strokeStyle = colour;
-  context.strokeRect(area.left, area.top, area.right - area.left, area.bottom - area.top);
-  // letters as large as others of the page, however small the picture is shown
-  const large = Math.max(2.4 * unit, (LEAST_LETTER * canvas.width) / (canvas.clientWidth || canvas.width));
-  context.textAlign = "center";
-  context.textBaseline = "bottom";
-  const { left, right, end } = freeRoom(area, others, LINES * LINE * large, canvas);
-  const wanted = Math.max(area.right - area.left, ROOM * canvas.width);
-  let letter, padding, lines;
-  for (const size of SIZES) {
-    letter = size * large;
-    padding = 0.2 * letter;
-    context.font = `600 ${letter}px system-ui, sans-serif`;
+const middleOf = ({ left, right }) => (left + right) / 2;
+const highOf = (lines, letter) => (0.25 + LINE * lines) * letter;
+const meet = (one, other) => one.top < other.bottom && one.bottom > other.top;
+
+// A name below each area: its lines, their middle, and where they end. `taken` are the areas that
+// names leave free.
+function labelsOf(context, areas, taken, names, letter) {
+  const { width, height } = context.canvas;
+  context.font = `600 ${letter}px system-ui, sans-serif`;
+  const bands = areas.map((area) => bandBelow(area, taken, letter, height - width / 100));
+  return areas.map((area, place) => {
+    const padding = 0.2 * letter;
+    const { left, right } = roomIn(bands, place, areas, taken, width);
     const room = right - left - 2 * padding;
-    lines = inLines(context, name, Math.min(room, wanted), room);
-    if (lines.join(" ") === name) break;
-  }
-  const label = Math.max(...lines.map((line) => context.measureText(line).width)) + 2 * padding;
-  const high = (0.2 + LINE * lines.length) * letter;
-  const middle = between((area.left + area.right) / 2, left + label / 2, right - label / 2);
-  const bottom = Math.min(area.bottom + high + 0.05 * letter, end);
-  context.fillStyle = "#fffd";
-  context.fillRect(middle - label / 2, bottom - high, label, high);
-  context.fillStyle = "#111";
-  lines.reverse().forEach((line, above) => {
-    // in the words' own direction
-    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.2 + LINE * above) * letter);
+    const free = bands[place].bottom - area.bottom;
+    const few = between(Math.floor((free / letter - 0.25) / LINE + 0.01), 1, LINES);
+    const wanted = Math.min(room, Math.max(area.right - area.left, ROOM * width));
+    const lines = inLines(context, names[place], wanted, room, few);
+    const across = Math.max(...lines.map((line) => context.measureText(line).width)) + 2 * padding;
+    const middle = between(middleOf(area), left + across / 2, right - across / 2);
+    const bottom = Math.min(area.bottom + highOf(lines.length, letter), bands[place].bottom);
+    return { lines, letter, across, middle, bottom };
   });
 }
 
-// The room for a name below an area: from left to right between its neighbours, and where it ends:
-// at what lies below, or at the picture's edge.
-function freeRoom(area, others, high, { width, height }) {
+// From where to where a name of all lines reaches: below its area, above what lies there.
+function bandBelow(area, taken, letter, end) {
+  const middle = middleOf(area);
+  const high = highOf(LINES, letter);
+  const below = taken.filter(({ left, top, right }) => left <= middle && right >= middle && top > area.bottom);
+  const bottom = Math.min(area.bottom + high, end, ...below.map(({ top }) => top - 0.2 * letter));
+  return { top: bottom - high, bottom };
+}
+
+// The room in a band: from left to right between other areas, and half way to those whose names
+// stand beside it.
+function roomIn(bands, place, areas, taken, width) {
   const edge = width / 100;
-  const room = { left: edge, right: width - edge, end: height - edge };
-  const middle = (area.left + area.right) / 2;
-  for (const other of others) {
-    if (other.top >= area.bottom + high || other.bottom <= area.bottom) continue;
+  const room = { left: edge, right: width - edge };
+  const band = bands[place];
+  const area = areas[place];
+  const middle = middleOf(area);
+  for (const other of taken.filter((one) => meet(one, band))) {
     if (other.right < middle) room.left = Math.max(room.left, other.right);
     else if (other.left > middle) room.right = Math.min(room.right, other.left);
-    else if (other.top > area.bottom) room.end = Math.min(room.end, other.top);
+  }
+  for (const other of areas.filter((_, at) => meet(bands[at], band))) {
+    if (middleOf(other) < middle) room.left = Math.max(room.left, (other.right + area.left) / 2);
+    else if (middleOf(other) > middle) room.right = Math.min(room.right, (area.right + other.left) / 2);
   }
   return room;
+}
+
+function drawLabel(context, { lines, letter, across, middle, bottom }) {
+  const high = highOf(lines.length, letter);
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  context.fillStyle = "#fffd";
+  context.fillRect(middle - across / 2, bottom - high, across, high);
+  context.fillStyle = "#111";
+  [...lines].reverse().forEach((line, above) => {
+    // in the words' own direction
+    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.2 + LINE * above) * letter);
+  });
 }
 
 function between(value, least, most) {
   return Math.min(Math.max(value, least), most);
 }
 
-// A name in a few lines, each with as many whole words as there is room for; in all the room that
-// there is, where it would be cut otherwise.
-function inLines(context, name, wanted, most) {
-  const lines = wrapped(context, name, wanted);
-  const isWhole = lines.length <= LINES && lines.every((line) => context.measureText(line).width <= wanted);
-  const wider = isWhole ? lines : wrapped(context, name, most);
-  const last = wider.slice(LINES - 1).join(" ");
-  return [...wider.slice(0, LINES - 1), last].filter(Boolean).map((line) => shortened(context, line, most));
+// A name in a few lines, each with as many whole words as there is room for. Where it would be cut
+// they are wider, and where they still do not do they are more: then they lie over the thing.
+function inLines(context, name, wanted, room, few) {
+  const fits = (line, width) => context.measureText(line).width <= width;
+  let lines;
+  for (const [width, most] of [[wanted, few], [room, few], [room, LINES]]) {
+    lines = wrapped(context, name, width);
+    if (lines.length <= most && lines.every((line) => fits(line, width))) return lines;
+  }
+  const last = lines.slice(LINES - 1).join(" ");
+  return [...lines.slice(0, LINES - 1), last].filter(Boolean).map((line) => shortened(context, line, room));
 }
 
 function wrapped(context, name, room) {

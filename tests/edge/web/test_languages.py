@@ -129,7 +129,7 @@ def test_what_the_device_says_is_in_the_visitors_language(
         page.route("**/api/events*", lambda _: None)  # no state comes before the item's answer
         page.route("**/api/latest*", lambda _: None)
         device.waiting = waiting_for(SyncState(), "", "")
-        page.reload(wait_until="domcontentloaded")
+        page.goto(f"{address}?lang=de&item=4711", wait_until="domcontentloaded")
         expect(page.locator(".sentence")).to_contain_text("Im Moment")
         expect(page.locator("#panel")).not_to_contain_text("visual-search")
 

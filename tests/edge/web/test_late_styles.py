@@ -28,6 +28,7 @@ def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
     ):
         page.route("**/cards.js*", lambda route: route.abort())
         page.route("**/item.css*", fail_once)
+        page.route("**/scrolling.css*", lambda route: route.abort())
         device.show(Verdict.MATCH, [(CUP, 0.9)])
         placed = []
         for _ in range(3):
@@ -35,6 +36,8 @@ def test_a_sheet_that_did_not_come_is_loaded_by_the_next_opening(
             item = page.locator(".item")
             expect(item).to_be_visible()
             placed.append(item.evaluate("(e) => getComputedStyle(e).alignContent"))
+            assert item.evaluate("(e) => (e.scrollTop = 20)") == 20
+            assert item.evaluate("(e) => e.scrollTop") == 20  # it can be scrolled without its sheet
             page.get_by_role("button", name="Back to live").click()
         assert placed == ["normal", "start", "start"]
         assert len(asked) == 2

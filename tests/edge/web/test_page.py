@@ -18,7 +18,7 @@ from playwright.sync_api import (
 
 from catalog.recognition.decision import Verdict
 from edge.live import Outline
-from edge.sighting import Place, ThingBeside
+from edge.sighting import Candidate, Place, Sighting, ThingBeside
 from tests.support.browsing import (
     CHROMIUM,
     KIOSK,
@@ -65,6 +65,15 @@ OUTLINED = """() => {
   }
   return false;
 }"""
+
+# What lies beside the leading thing of the test of several: its name has the leading thing at its
+# side, below it, or one of the other names.
+LYING = (
+    (Place(0.1, 0.1, 0.2, 0.3),),
+    (Place(0.45, 0.02, 0.12, 0.2),),
+    (Place(0.1, 0.44, 0.12, 0.3), Place(0.75, 0.48, 0.2, 0.3)),
+    (Place(0.05, 0.05, 0.12, 0.2), Place(0.4, 0.0, 0.12, 0.2), Place(0.75, 0.1, 0.12, 0.2)),
+)
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
@@ -256,6 +265,20 @@ def test_looking_is_seen(page: Page, device: StandInDevice) -> None:
     page.wait_for_function(f"() => !({OUTLINED})()")
 
 
+def named(sighting: Sighting, number: str) -> Candidate:
+    """A match whose name is too long for three lines of a third of the picture."""
+    best = sighting.matches[0]
+    title = f"{number} hexagon bolt stainless steel M8 x 40 DIN 933 with washer"
+    return replace(best, item=replace(best.item, sku=number, title=title))
+
+
+def meet(one: Place, other: Place) -> bool:
+    """Whether two areas lie over each other, by more than a thousandth of the picture."""
+    across = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
+    down = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
+    return min(across, down) > 0.001
+
+
 def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice) -> None:
     """Equal ones are counted; what is not known, or still looked at, is said."""
     leading = device.show(Verdict.MATCH, [(CUP, 0.91), (WRENCH, 0.4)])
@@ -275,12 +298,22 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
     expect(costs).to_have_text(["€\xa014.50 each", "€\xa023.00"])  # whose is the price of one
     expect(page.locator(".tray")).to_contain_text("Not known: 1")
     expect(page.locator(".tray")).to_contain_text("Looking…")
-    page.wait_for_function("() => labels.length >= 5")
-    for left, top, width, height in page.evaluate("labels.slice(-4)"):  # of the others
-        assert left > 0.005
-        assert left + width < 0.995
-        beside = left + width <= middle.left + 0.001 or left >= middle.left + middle.width
-        assert beside, "a name lies over the leading thing"
-        assert top + height < 1
-    device.latest.lead(replace(leading, others=tuple(others[1:2])))
-    expect(names).to_have_text([re.compile("Spur gear")])
+    for number, places in enumerate(LYING):
+        others = [
+            ThingBeside(where, "", Verdict.MATCH, (named(gear, f"{number}-{place}"),))
+            for place, where in enumerate(places)
+        ]
+        device.latest.lead(replace(leading, others=tuple(others)))
+        expect(names).to_have_text([re.compile(f"^{number}-{at} ") for at in range(len(places))])
+        page.evaluate("labels.length = 0")
+        page.wait_for_function("(count) => labels.length > count", arg=len(places))
+        labels = [Place(*each) for each in page.evaluate("labels")][: len(places) + 1]
+        for at, label in enumerate(labels):
+            assert label.left > 0.005
+            assert label.left + label.width < 0.995
+            assert label.top + label.height < 1
+            assert not any(meet(label, each) for each in labels[at + 1 :]), "a name lies over one"
+            beside = [each for each in (middle, *places) if each != (middle, *places)[at]]
+            assert not any(meet(label, each) for each in beside), "a name lies over a thing"
+    device.latest.lead(replace(leading, others=tuple(others[:1])))
+    expect(names).to_have_count(1)

@@ -38,6 +38,7 @@ def test_what_the_device_says_is_told_in_the_pages_language(
     """With values, which may be sentences; what is unknown stays; a state that is late is old."""
     away = Words("camera {name} cannot be opened: {reason}", name="lens {1}", reason=IN_USE)
     held: list[Route] = []
+    asked: list[str] = []
     with (
         serving(device) as address,
         visiting(browser, f"{address}?lang=de", KIOSK, server_may_be_away=True) as page,
@@ -46,18 +47,23 @@ def test_what_the_device_says_is_told_in_the_pages_language(
         assert {given: run(page, "sentence.js", "asSentence", given) for given in SENTENCES} == (
             SENTENCES
         )
-        page.route("**/sentences/de.json", lambda route: route.abort())
-        english = run(page, "words.js", "ownWords", [str(away), away.document()])
-        assert english == str(away)
-        page.unroute("**/sentences/de.json")
+        for fail in (lambda route: route.abort(), lambda route: route.fulfill(status=503, json={})):
+            page.route("**/sentences/de.json", fail)
+            english = run(page, "words.js", "ownWords", [str(away), away.document()])
+            assert english == str(away)
+            page.unroute("**/sentences/de.json")
         page.route("**/sentences/de.json", lambda route: held.append(route))
+        page.on("request", lambda request: asked.append(request.url))
         with page.expect_request("**/sentences/de.json"):
             device.go_offline(away)
+        assert run(page, "late.js", "late", ["told.js", 50]) is None
         device.go_online()
         expect(page.locator("#status-camera")).to_have_text("Kamera an")
         held[0].continue_()
         told = run(page, "words.js", "ownWords", [str(away), away.document()])
         assert told.startswith("Kamera lens {1} lässt sich nicht öffnen: ein anderes Programm")
+        told_by = [address for address in asked if "/told.js" in address]
+        assert [address.rpartition("/")[2] for address in told_by] == ["told.js"]  # once
         expect(page.locator("#status-camera")).to_have_text("Kamera an")
         unknown = {"sentence": "{what} is new", "values": {"what": "this"}}
         assert run(page, "words.js", "ownWords", ["", unknown]) == "this is new"
