@@ -110,8 +110,8 @@ def _camera(now: str) -> str:
         question = f"Which camera? A number of this list, {others}"
     else:
         click.echo(
-            f"no camera is connected to this machine now; {FIRST_CAMERA} is the one that is "
-            "plugged in first"
+            f"no camera is connected to this machine now; the first one that is plugged in later "
+            f"will be {FIRST_CAMERA}"
         )
         question = f"Which camera? {FIRST_CAMERA}, {others}"
 

@@ -508,7 +508,7 @@ def test_cameras_are_a_list_where_there_are_some(
     monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
     none = run(answers="\n" * 5 + f"123456\n{PIN}\n\n\n")
     assert none.exit_code == 0, none.output
-    assert "no camera is connected to this machine now; /dev/video0 is the one" in none.output
+    assert "no camera is connected to this machine now; the first one" in none.output
     assert "A number of this list" not in none.output
     assert "Error: This PIN is easy to guess" in none.output
     StaffPin(device / "data" / "state").check(PIN, here=True)
