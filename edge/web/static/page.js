@@ -1,6 +1,6 @@
 // Connects the page with the device's state and with a visitor's wishes.
 
-import { byId, isOwnScreen, make, text } from "./dom.js";
+import { byId, isOwnScreen, make } from "./dom.js";
 import { late, sometime } from "./late.js";
 import { lockDown } from "./kiosk.js";
 import { LiveAnswer } from "./live.js";
@@ -118,7 +118,8 @@ function showCamera(camera) {
     online: say("Waiting for the picture…"),
   };
   const note = [words[camera.state]];
-  if (camera.state === "offline" && camera.message) note.push((camera.isTold ? make : text)("small", "", camera.message));
+  // A reason without words of the page is for whoever installs the camera.
+  if (camera.state === "offline" && camera.words) note.push(make("small", "", camera.message));
   byId("frame-note").replaceChildren(...note);
   const isOn = camera.state === "online" && !isPictureLate;
   const on = camera.message || say("Camera on");
