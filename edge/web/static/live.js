@@ -103,7 +103,8 @@ export class LiveAnswer {
       }
       case "offline": {
         const search = textButton(say("search by name"), this.#askForName);
-        const advice = sayParts("You can still {search}.", { search });
+        const staff = say("Please tell the staff. The picture returns by itself.");
+        const advice = [staff, " ", ...sayParts("You can still {search}.", { search })];
         return [sentenceView("away", say("No picture from the camera"), ...advice), say("No picture from the camera")];
       }
       case "attract":

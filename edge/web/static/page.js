@@ -217,13 +217,9 @@ function showLook(sighting) {
 }
 
 function showHint() {
-  const hints = {
-    online: INVITATION,
-    offline: say("Please tell the staff. The picture returns by itself."),
-  };
-  const hint = hints[isReached && !state?.waiting && state?.camera.state];
-  byId("hint").textContent = hint ?? "";
-  byId("hint").hidden = !byId("look").hidden || !hint;
+  const isOn = isReached && !state?.waiting && state?.camera.state === "online";
+  byId("hint").textContent = isOn ? INVITATION : "";
+  byId("hint").hidden = !byId("look").hidden || !isOn;
 }
 
 // What goes with a view in the panel; `sighting` is null where it is of none.

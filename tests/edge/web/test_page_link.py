@@ -91,6 +91,7 @@ def test_camera_offline_shows_no_old_picture(page: Page, device: StandInDevice) 
     expect(page.locator("#frame-note")).not_to_contain_text("unplugged")  # that is for the staff
     expect(page.locator("#picture")).to_be_hidden()
     expect(page.locator(".sentence")).to_contain_text("No picture from the camera")
+    expect(page.locator(".sentence")).to_contain_text("Please tell the staff.")
     device.go_online()
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
