@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, request
 
-COMPRESSED = frozenset({"static", "show_page", "device_sentences"})
+COMPRESSED = frozenset({"static", "show_page", "later_sentences"})
 TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
 LEAST_BYTES = 500  # below, the headers are as long as what is saved
 

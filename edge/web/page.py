@@ -59,14 +59,14 @@ def add_page(app: Flask, appearance: Appearance, digest: str) -> None:
             response.headers["Content-Security-Policy"] = policy
         return response
 
-    def device_sentences(language: str) -> Response:
+    def later_sentences(language: str) -> Response:
         """What the device and the page's late scripts say, by the English sentences."""
         if language not in LANGUAGES:
             raise ProblemError(404, f"The page does not speak {language[:20]}.")
         return jsonify(sentences(language, later=True))
 
     app.after_request(allow_frames)
-    app.add_url_rule("/sentences/<language>.json", view_func=device_sentences)
+    app.add_url_rule("/sentences/<language>.json", view_func=later_sentences)
     app.add_url_rule("/", view_func=show_page)
     app.add_url_rule("/staff", view_func=staff)
     app.add_url_rule("/setup", view_func=setup_page)
