@@ -325,6 +325,7 @@ def test_page_loads_itself_anew_after_an_update(
         with visiting(browser, address, server_may_be_away=True) as page:
             expect(page.locator("#picture")).to_be_visible()
             page.evaluate("window.sameDocument = true")
+            page.route("**/later.js*", lambda route: route.abort())  # a late script is not needed
             first.close()
             monkeypatch.setattr(edge.web.app, "page_files_digest", lambda: "another")
             with serving(StandInDevice(), port=port):
