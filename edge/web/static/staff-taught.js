@@ -110,7 +110,10 @@ export class TaughtCard {
       this.#changed = null;
       if (isChanged(item, now.items)) {
         this.#draw(now);
-        this.#complain(new Error(say("Somebody else changed “{title}” since. Nothing was undone.", { title: item.title })));
+        const words = say("Somebody else changed “{title}” since. Nothing was undone.", { title: item.title });
+        const left = rowOf(item.sku);
+        if (left) left.querySelector(".said").textContent = words;
+        else this.#complain(new Error(words));
         this.#focus(item.sku);
         return;
       }
@@ -131,9 +134,12 @@ export class TaughtCard {
 
   // Where the keyboard goes on after an item was drawn anew.
   #focus(sku) {
-    const row = [...byId("taught-items").children].find((each) => each.dataset.sku === sku);
-    row?.querySelector(".choices .button").focus();
+    rowOf(sku)?.querySelector(".choices .button")?.focus();
   }
+}
+
+function rowOf(sku) {
+  return [...byId("taught-items").children].find((row) => row.dataset.sku === sku);
 }
 
 // Whether an item is no longer as it was shown, among those that the device has now.

@@ -79,6 +79,8 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
     page.reload()
     enter(page, device)
     expect(third.get_by_text("It is thing 05.")).to_be_visible()
+    entry = page.locator("#history-list > li").filter(has_text="It is thing 05.")
+    expect(entry.get_by_role("button", name="Change")).to_be_visible()
     assert judgements(device) == {
         ids[0]: ("right", None),
         ids[1]: ("foreign", None),
@@ -107,7 +109,13 @@ def test_an_answer_of_the_history_is_judged_with_the_keyboard_alone(
     expect(row.get_by_role("button", name="Right", exact=True)).to_be_focused()
     press_on(page, row.get_by_role("button", name="No: another"))
     expect(row.get_by_label("Name of the item")).to_be_focused()
+    seen_now: dict[str, object] = {
+        "sighting": {"code": None, "matches": [], "unknown_gtin": "4006381333931"}
+    }
+    page.route("**/api/latest", lambda route: route.fulfill(json=seen_now))
+    expect(row.get_by_text("sees now, 4006381333931, belongs to no item.")).to_be_visible()
     page.keyboard.type("thing 04")
+    expect(row.get_by_text("Or hold its code before the camera.")).to_be_visible()
     press_on(page, row.get_by_role("button", name="thing 04"))
     expect(row.get_by_text("It is thing 04.")).to_be_visible()
     assert judgements(device) == {old.id: ("item", "thing-04")}

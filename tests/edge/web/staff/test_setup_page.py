@@ -45,10 +45,11 @@ class Fresh:
         self.pictures = folder / "pictures"
         self.pictures.mkdir()
         cv2.imwrite(str(self.pictures / "0.png"), np.full((240, 320, 3), 90, np.uint8))
+        self.cameras = [CameraInfo(str(self.pictures), "A folder of pictures")]
         self.setup = PageSetup(
             self.file,
             self._restart,
-            list_all=lambda: [CameraInfo(str(self.pictures), "A folder of pictures")],
+            list_all=lambda: self.cameras,
             sticks=[folder / "media"],
         )
         device = StandInDevice(lan=True, opened=None)
@@ -293,6 +294,7 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
 ) -> None:
     stick = fresh.folder / "media" / "STICK" / "shop.bundle"
     shutil.copytree(small_bundle, stick)
+    fresh.cameras.append(CameraInfo("/dev/video9", "A busy one", problem="it is used"))
     with fresh.file.open("a") as file:
         file.write('[outbox]\ntransport = "mqtt"\nendpoint = "broker.example"\n')
     with visiting(browser, f"{address}?kiosk") as page:
@@ -300,7 +302,8 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         assert violations(page) == []
         page.get_by_label("PIN").fill(PIN)
         page.get_by_role("button", name="Go on").click()
-        page.get_by_role("radio").check()
+        expect(page.get_by_role("radio", name="A busy one")).to_be_disabled()
+        page.get_by_role("radio", name="A folder of pictures").check()
         expect(page.locator(".cameras img")).to_have_js_property("naturalWidth", 320)
         page.get_by_label("s name", exact=False).fill("Corner <b>shop</b>")
         page.get_by_role("checkbox", name="Others in the network").check()

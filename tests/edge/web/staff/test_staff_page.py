@@ -141,7 +141,7 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     taught = f"/api/staff/taught/{saved.get_attribute('data-sku')}"
     device.ask("PUT", taught, json={"title": "thing", "price": "4 €"})  # on another phone
     undo.click()
-    expect(page.locator("#taught-none")).to_contain_text("Nothing was undone.")
+    expect(saved.get_by_role("status")).to_contain_text("Nothing was undone.")
     expect(saved).to_contain_text("4 €")
     expect(undo).to_have_count(0)
     device.hand.show(1)
@@ -177,6 +177,8 @@ def test_a_lesson_says_when_it_goes_on_and_when_it_has_ended(
     expect(lost).to_have_text(AWAY["detail"])
     page.unroute("**/api/staff/teaching")
     expect(lost).to_be_hidden()
+    page.route("**/camera.jpg?*", lambda _: None)
+    expect(page.locator("#step")).to_contain_text("The camera sends no picture")
     device.ask("DELETE", "/api/staff/teaching")  # on another phone
     expect(page.locator("#teach").get_by_role("status")).to_contain_text("The lesson has ended.")
     expect(page.get_by_role("button", name="Begin")).to_be_visible()
