@@ -75,7 +75,7 @@ def visiting(
     page.goto(address, wait_until="domcontentloaded")
     try:
         yield page
-        assert complaints == []
+        assert complaints == [], complaints
     finally:
         context.close()
 

@@ -45,8 +45,9 @@ export class Attract {
     let welcome = null;
     try {
       const { Welcome } = await late("welcome.js");
-      welcome = new Welcome(this.#open);
-      await welcome.prepare();
+      const coming = new Welcome(this.#open);
+      await coming.prepare();
+      welcome = coming;
     } catch {
       // the device is away: once more after the same time
     }

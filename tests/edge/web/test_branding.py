@@ -163,6 +163,22 @@ def test_who_comes_while_the_welcome_is_fetched_is_not_interrupted(
         expect(page.locator(".attract")).to_be_visible()
 
 
+def test_a_welcome_whose_scripts_do_not_come_is_tried_again(
+    browser: Browser, device: StandInDevice
+) -> None:
+    with (
+        serving(device) as address,
+        visiting(browser, address, KIOSK, server_may_be_away=True) as page,
+    ):
+        page.route("**/search.js*", lambda route: route.abort())
+        with page.expect_request("**/search.js*"):
+            hurry(page, {5_000: 0, 60_000: 500})
+        page.evaluate("new Promise((done) => setTimeout(done, 100))")
+        assert page.locator(".attract").count() == 0
+        page.unroute("**/search.js*")
+        expect(page.locator(".attract")).to_be_visible()
+
+
 @pytest.mark.parametrize(("query", "kiosk"), [("?kiosk", False), ("", True)])
 def test_kiosk_offers_no_way_out(
     browser: Browser, device: StandInDevice, query: str, *, kiosk: bool
