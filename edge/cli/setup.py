@@ -70,14 +70,13 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
         _label(device, edge, page, device_id(device.folder, make=False), file)
         return
     if file is not None:
-        source = file = _file_in(file)
+        file = _file_in(file)
         answers = read_answers(file, target.parent)
+        _check(answers, file)
         again = f"visual-search setup --from {shlex.quote(str(file.absolute()))}"
-    else:
+    else:  # each answer was checked where it was given
         text, folder = ask(_present(target, config))
-        source, again = folder / NAME, "visual-search setup"
-        answers = answers_of(text, source, target.parent)
-    _check(answers, source)
+        answers, again = answers_of(text, folder / NAME, target.parent), "visual-search setup"
     managed, missing = services.present(), services.missing_for_screen()
     data = answers.device.folder
     with bundle_of(answers.catalogue, data, answers.settings) as bundle, services.stopped():
