@@ -85,7 +85,7 @@ def _pinned_version(
     shelf: Shelf, state: DeploymentState, desired: Desired, engine: str
 ) -> str | None:
     """The version on the shelf that is to be pinned: the newest where several begin so."""
-    if desired.pin is None or not shelf.versions.is_dir():
+    if not shelf.versions.is_dir():
         return None
     found = [
         folder.name

@@ -68,6 +68,7 @@ def places(path: str) -> list[Place]:
     """All places in the functions of a module where it can be changed."""
     tree = _tree(path)
     parents = _parents(tree)
+    types = {id(part) for node in ast.walk(tree) for part in _type_hints(node)}
     found = []
     for number, node in enumerate(ast.walk(tree)):
         chain = list(_ancestors(node, parents))
@@ -76,7 +77,7 @@ def places(path: str) -> list[Place]:
             isinstance(parent, FUNCTIONS) and child in parent.body
             for child, parent in zip([node, *chain], chain, strict=False)
         )
-        if not within or isinstance(parents[node], ast.JoinedStr):
+        if not within or isinstance(parents[node], ast.JoinedStr) or id(node) in types:
             continue
         statement = next(part for part in (node, *chain) if isinstance(part, ast.stmt))
         first = getattr(node, "lineno", statement.lineno)
@@ -126,6 +127,13 @@ def _tree(path: str) -> ast.Module:
 
 def _parents(tree: ast.Module) -> dict[ast.AST, ast.AST]:
     return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+
+
+def _type_hints(node: ast.AST) -> Iterator[ast.AST]:
+    """What stands in the type hints of a function or a variable, which are not run."""
+    for name in ("annotation", "returns"):
+        hint = getattr(node, name, None)
+        yield from ast.walk(hint) if hint is not None else ()
 
 
 def _ancestors(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.AST]:

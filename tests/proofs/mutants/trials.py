@@ -2,8 +2,9 @@
 
 A first fork runs all tests without a change and notes which lines of the modules each reaches,
 and for how long it runs. A mutant then meets only the tests that reach its line, the quick ones
-first, until one fails. Nothing is imported or collected again: in the fork, the functions get the
-changed code. The changed text also replaces the file, for the processes that tests start.
+first, and then the others of the module's own file, until one fails. Nothing is imported or
+collected again: in the fork, the functions get the changed code. The changed text also replaces
+the file, for the processes that tests start.
 """
 
 from __future__ import annotations
@@ -56,15 +57,15 @@ class Reach:
     def of(self, place: Place) -> tuple[list[str], bool]:
         """The tests that reach a place, and whether the shared folders do, when they are filled.
 
-        Where none does, perhaps a process does that a test starts: those of the module's name.
+        Behind them come the others of the module's name: a process that they start may reach it.
         """
         named = f"test_{Path(place.path).name}"
         reaching = set().union(*(self.tests.get((place.path, at), set()) for at in place.lines))
         shared = {name for name in reaching if name.startswith(FIXTURE)}
         reaching = (reaching - shared).union(*(self.fixtures[name] for name in shared))
-        if not reaching:
-            reaching = {test for test in self.seconds if _file(test).endswith(f"/{named}")}
-        return self._in_order(reaching - self.failed, named), not shared.isdisjoint(FOLDERS)
+        own = {test for test in self.seconds if _file(test).endswith(f"/{named}")} - reaching
+        tests = [self._in_order(some - self.failed, named) for some in (reaching, own)]
+        return tests[0] + tests[1], not shared.isdisjoint(FOLDERS)
 
     def _in_order(self, tests: set[str], named: str) -> list[str]:
         """File by file, whose tests share fixtures: first that of the name, then the quick ones."""

@@ -33,10 +33,9 @@ from catalog.core.photos import decode
 from catalog.recognition.index import build_annoy
 from catalog.recognition.local_features.extract import extract_local_features
 from catalog.recognition.local_features.store import LocalFeatureWriter
-from sync.catalogues import index_process
 from sync.catalogues.changes import FileMaker
-from sync.catalogues.index_process import IndexNotBuiltError, IndexStoppedError, build_in_child
-from sync.catalogues.local_index import can_build, make_index
+from sync.catalogues.index_process import IndexStoppedError, build_in_child
+from sync.catalogues.local_index import can_build
 from sync.errors import ForgedError, StoreRefusedError
 from sync.stores.fetch import FileFetcher, WantedFile
 from sync.trust.changes import (
@@ -157,6 +156,16 @@ def piece(following: Following, name: str) -> Path:
 def test_a_replaced_photo_moves_its_own_bytes(following: Following, newer: Path) -> None:
     fetched = install(following, newer)
     assert fetched < 0.25 * size(newer), "the network and 23 of 24 photos were here"
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_progress_is_that_of_the_bytes_that_are_fetched(following: Following, newer: Path) -> None:
+    told: list[tuple[int, int]] = []
+    following.publish(newer)
+    state = following.device().check(lambda here, total: told.append((here, total)))
+    assert told[-1] == (state.bytes_fetched, state.bytes_fetched)
+    table = int(changes(following)["table"]["bytes"])
+    assert max(total for here, total in told if here > table) == state.bytes_fetched
 
 
 @pytest.mark.usefixtures("unvalidated")
@@ -303,7 +312,12 @@ def test_whole_files_are_fetched_where_the_disk_has_no_room_for_pieces(
         monkeypatch.setattr("sync.catalogues.pull.shutil.disk_usage", lambda _: usage)
     else:
         monkeypatch.setattr(FileMaker, "_patch", full)
-    assert install(following, newer, ship_index=True) >= whole
+    here: list[str] = []  # while the last file comes
+    following.publish(newer, ship_index=True)
+    state = following.device().check(lambda *_: here.__setitem__(slice(None), following.incoming()))
+    assert (state.outcome, state.bytes_fetched >= whole) == ("installed", True)
+    pieces = parse_changes(json.dumps(changes(following)).encode(), following.active()).pieces()
+    assert pieces.keys().isdisjoint(here), "they would take the room of whole files"
 
 
 @pytest.mark.usefixtures("unvalidated")
@@ -365,6 +379,18 @@ def test_the_changes_of_another_release_are_not_used(
         patch.setattr("sync.trust.publish.changes_path", lambda channel: f"{channel}/other.json")
         done = following.publish(newest)
     check(following, done.bundle, newest)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_changes_of_another_form_are_not_used_and_logged(
+    following: Following,
+    newer: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
+    assert install(following, newer) > (newer / "pictures.db").stat().st_size
+    assert "all files are fetched whole: " in caplog.text
 
 
 # The index
@@ -468,6 +494,9 @@ def test_an_index_takes_memory_for_its_vectors_and_trees(
     ):
         large = manifest.model_copy(update={"index": index, "photos": photos})
         assert not can_build(large, tmp_path)
+    vectors = manifest.files[VECTORS_FILE].model_copy(update={"bytes": 60_000_000})
+    large = manifest.model_copy(update={"files": manifest.files | {VECTORS_FILE: vectors}})
+    assert not can_build(large, tmp_path)
 
 
 @pytest.mark.usefixtures("unvalidated")
@@ -485,7 +514,7 @@ def test_an_index_whose_build_did_not_end_is_fetched(
 
 
 @pytest.mark.usefixtures("unvalidated")
-@pytest.mark.parametrize("limit", ["none", "memory", "SECONDS"])
+@pytest.mark.parametrize("limit", ["none", "memory"])
 def test_an_index_is_built_by_a_process_with_limits(
     following: Following,
     newer: Path,
@@ -496,8 +525,6 @@ def test_an_index_is_built_by_a_process_with_limits(
     monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build_in_child)
     if limit == "memory":
         monkeypatch.setattr("sync.catalogues.local_index._needed_memory", lambda _: 0)
-    if limit == "SECONDS":
-        monkeypatch.setattr("sync.catalogues.index_process.SECONDS", 0)
     done = following.publish(newer)
     check(following, done.bundle, newer)
     is_fetched = "the owner's index is fetched" in caplog.text
@@ -520,73 +547,6 @@ def test_an_index_whose_build_was_stopped_is_built_after_the_restart(
         state = following.device().check()
     assert (state.outcome, state.message) == ("failed", "stopped")
     assert check(following, done.bundle, newer) < (newer / INDEX).stat().st_size
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
-def test_a_child_that_is_stopped_did_not_fail(
-    newer: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ending = f"""
-import os, signal
-if signal.{name} != signal.SIGKILL:
-    signal.signal(signal.{name}, signal.SIG_DFL)
-os.kill(os.getpid(), signal.{name})
-"""
-    (tmp_path / "sitecustomize.py").write_text(ending)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", build_in_child)
-    incoming = tmp_path / "incoming"
-    incoming.mkdir()
-    error = IndexNotBuiltError if name == "SIGKILL" else IndexStoppedError
-    with pytest.raises(error, match=name):
-        make_index(incoming / "bundle", read_manifest(newer)[0], None)
-    assert len(list(incoming.iterdir())) == (name == "SIGKILL")
-
-
-def test_a_child_has_more_time_for_more_photos_and_a_session_of_its_own(
-    newer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[list[str], dict[str, Any]]] = []
-
-    def run(command: list[str], **options: Any) -> SimpleNamespace:
-        asked.append((command, options))
-        return SimpleNamespace(returncode=0)
-
-    monkeypatch.setattr("sync.catalogues.index_process.subprocess.run", run)
-    manifest = read_manifest(newer)[0]
-    for photos in (manifest.photos, 10_000_000):
-        build_in_child(newer, manifest.model_copy(update={"photos": photos}), 7)
-    (few, options), (many, _) = asked
-    assert int(few[-1]) >= index_process.SECONDS
-    assert int(many[-1]) > int(few[-1])
-    assert few[-2] == "7"
-    assert options["start_new_session"], "Ctrl-C must not look like a failure"
-
-
-LIMITED = """
-import json, resource
-from pathlib import Path
-from sync.catalogues import index_process
-
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-resource.setrlimit(resource.RLIMIT_CPU, (50, 60))
-size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-index_process._limit_resources(100 << 20, 300)
-names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
-limits = [resource.getrlimit(getattr(resource, name)) for name in names]
-print(json.dumps([size, Path("/proc/self/oom_score_adj").read_text(), *limits]))
-"""
-
-
-def test_the_child_limits_what_it_takes_further_and_keeps_lower_limits() -> None:
-    command = [sys.executable, "-c", LIMITED]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    size, score, address_space, processor, core, printed = json.loads(done.stdout)
-    assert 99 << 20 < address_space[0] - size < 102 << 20
-    assert processor == [60, 60]
-    assert core == [0, 0]
-    assert printed == [1 << 20, 1 << 20]
-    assert int(score) == 1000
 
 
 WAITING = """
@@ -653,13 +613,6 @@ for leave in (sys.exit, os._exit):
 def test_a_process_that_is_stopped_while_it_builds_did_not_fail(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", LEAVING], check=True, cwd=tmp_path, timeout=60)
     assert [mark.name for mark in tmp_path.iterdir()] == ["_exit"]
-
-
-def test_vectors_that_are_none_build_no_index(newer: Path, tmp_path: Path) -> None:
-    manifest = read_manifest(newer)[0]
-    (tmp_path / VECTORS_FILE).write_bytes(b"none")
-    with pytest.raises(IndexNotBuiltError, match=rf"BundleError: .*{VECTORS_FILE}"):
-        build_in_child(tmp_path, manifest, 1 << 30)
 
 
 def test_no_bundle_may_name_a_local_file(own_bundle: Path) -> None:

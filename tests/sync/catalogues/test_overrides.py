@@ -72,6 +72,16 @@ def test_a_version_that_was_gone_back_from_is_not_gone_back_to(shelf: Shelf) -> 
     assert number(shelf) == 2
 
 
+def test_pinning_what_is_active_switches_nothing(shelf: Shelf) -> None:
+    before, previous = shelf.activation(), shelf.previous()
+    pin(shelf, "2")
+    assert (shelf.activation(), shelf.previous()) == (before, previous)
+    with shelf.changing():
+        (shelf.folder / "active").unlink()
+    pin(shelf, "2")
+    assert number(shelf) == 2
+
+
 def test_another_version_may_have_been_gone_back_from(shelf: Shelf) -> None:
     gone = roll_back(shelf)
     with shelf.changing():
@@ -109,6 +119,13 @@ def test_the_fleets_owner_pins_a_version_and_lets_it_go(shelf: Shelf) -> None:
     with locked(shelf.folder / "lock", wait_s=1):
         obey(shelf, Desired(), "auto")
         obey(shelf, Desired(pin=3), "auto")
+
+
+def test_a_pin_waits_for_the_first_catalogue(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "none")
+    for pinned in (None, 3):
+        obey(shelf, Desired(pin=pinned), "auto")
+        assert shelf.state() == DeploymentState()
 
 
 def test_a_pin_by_hand_makes_way_for_a_release_that_the_owner_pins(shelf: Shelf) -> None:

@@ -20,8 +20,15 @@ from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import MANIFEST, verify
 from catalog.bundles.validator import Validated
-from catalog.core.errors import ShelfError
-from catalog.core.state import SyncState, edge_state, read_sync_state, write_edge_state
+from catalog.core.errors import BundleError, ShelfError
+from catalog.core.state import (
+    UNPINNED,
+    SyncState,
+    Version,
+    edge_state,
+    read_sync_state,
+    write_edge_state,
+)
 from sync.catalogues.pull import OPEN_TIMEOUT_S
 from sync.stores.choice import open_store
 from sync.trust.keys import KeyFolder
@@ -151,6 +158,25 @@ def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
 
 
 @pytest.mark.usefixtures("unvalidated")
+def test_what_was_fetched_of_a_file_goes_where_the_shelf_has_it_by_now(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following.publish(newer)
+    incoming, name = following.shelf.incoming, in_store(following, newer, "items.db").name
+    incoming.mkdir(exist_ok=True)
+    (incoming / f"{name}.part").write_bytes(bytes(1000))
+    (incoming / f"{name}.journal").write_text('{"etag": "x", "bytes": 1000}')
+    here: list[str] = []
+    monkeypatch.setattr(
+        "sync.catalogues.pull.Puller._check_free_space",
+        lambda *_: here.extend(following.incoming()),
+    )
+    assert following.device().check().outcome == "installed"
+    assert name in here
+    assert f"{name}.part" not in here, "its room is free again"
+
+
+@pytest.mark.usefixtures("unvalidated")
 def test_channels_are_followed_apart(following: Following, newer: Path) -> None:
     done = following.publish(newer, "store-42")
     assert following.device().check().outcome == "up-to-date"
@@ -216,6 +242,21 @@ def test_a_clock_that_starts_in_1970_installs_and_is_said(
     assert "clock says 1970-01-01 00:02 UTC" in state.clock
     following.time = None
     assert following.device().check().clock == ""
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_what_is_known_of_the_channel_stays_known_while_the_store_cannot_be_reached(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    done = following.publish(newer)
+    state = following.device().check()
+    known = (state.newest, state.expires_at, state.ends)
+    assert state.newest == Version(bundle=done.bundle, release=2)
+    assert (state.expires_at, state.ends) == (done.expires, done.ends)
+    assert (state.source, state.channel) == (following.source, "stable")
+    state = following.device(source=(tmp_path / "absent").as_uri()).check()
+    assert state.outcome == "store-failed"
+    assert (state.newest, state.expires_at, state.ends) == known
 
 
 @pytest.mark.usefixtures("unvalidated")
@@ -377,6 +418,13 @@ def test_two_checks_at_once_the_second_says_so(following: Following) -> None:
             following.device().check()
 
 
+def test_a_data_folder_that_cannot_be_made_is_named(following: Following) -> None:
+    shutil.rmtree(following.data)
+    following.data.touch()
+    with pytest.raises(ShelfError, match=rf"^{following.data / 'shelf'}: cannot be written: "):
+        following.device().check()
+
+
 # What proves itself, and what does not
 
 
@@ -425,6 +473,25 @@ def test_an_index_cut_at_a_node_is_rejected(following: Following, newer: Path) -
     sign_again(newer)
     following.publish(newer)
     refused(following, following.device().check(), "rejected")
+
+
+def test_a_bundle_that_fails_is_validated_once_and_rejected(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = following.publish(newer)
+    asked: list[str] = []
+
+    def refuse(path: Path, bundle: str, engine: str = "auto") -> Validated:
+        asked.append(bundle)
+        if bundle == done.bundle:
+            raise BundleError("it crashes")
+        return Validated(bundle, engine, cosine=1.0, recall=1.0)
+
+    monkeypatch.setattr(validator, "validate_in_child", refuse)
+    message = refused(following, following.device().check(), "rejected")
+    assert message == "release 2: it crashes"
+    assert asked == [done.bundle, following.active()]
+    assert following.incoming() == []
 
 
 @pytest.mark.slow
@@ -569,8 +636,11 @@ def test_a_pinned_version_stays_until_unpinned(
     assert state.newest.release == 3
     with pytest.raises(ShelfError, match="is pinned; first run"):
         following.device().roll_back()
-    following.device().unpin()
-    assert following.device().check().outcome == "installed"
+    state = following.device().unpin()
+    assert (state.outcome, state.message, state.pinned) == ("pinned", UNPINNED, None)
+    state = following.device().check()
+    assert state.outcome == "installed"
+    assert following.device().unpin() == state, "nothing was pinned"
 
 
 @pytest.mark.parametrize("wanted", ["2", "20", "20261129"])

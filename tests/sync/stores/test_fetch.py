@@ -156,11 +156,14 @@ def test_a_wrong_journal_means_to_begin_anew(
     (incoming / f"{wanted().sha256}.part").write_bytes(CONTENT[:5000])
     (incoming / f"{wanted().sha256}.journal").write_bytes(journal)
     assert fetch.bytes_present(wanted()) == 0
-    assert fetch.fetch(wanted()).read_bytes() == CONTENT
+    journals: list[bool] = []
+    path = fetch.fetch(wanted(), lambda *_: journals.append("it.journal" in names(incoming)))
+    assert path.read_bytes() == CONTENT
+    assert not journals[0], "it is not about the bytes that come now"
 
 
 def test_a_wrong_byte_from_before_is_found_and_the_file_begun_anew(
-    fetch: FileFetcher, incoming: Path
+    fetch: FileFetcher, store: Store, incoming: Path
 ) -> None:
     with pytest.raises(KilledError):
         fetch.fetch(wanted(), kill_after(1_000_000))
@@ -169,6 +172,13 @@ def test_a_wrong_byte_from_before_is_found_and_the_file_begun_anew(
         file.write(bytes([CONTENT[1234] ^ 1]))
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
     assert names(incoming) == {"it"}
+    fetch.discard(wanted())
+    object_there = store.head(FILE)
+    assert object_there is not None
+    (incoming / f"{wanted().sha256}.part").write_bytes(bytes([CONTENT[0] ^ 1]))
+    journal = json.dumps({"etag": object_there.etag, "bytes": 1})
+    (incoming / f"{wanted().sha256}.journal").write_text(journal)
+    assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
 def test_a_finished_file_that_was_damaged_is_fetched_again(

@@ -204,8 +204,16 @@ def test_other_places_are_refused(source: str) -> None:
 
 
 def test_a_name_no_bucket_can_have_is_refused(s3_source: str) -> None:
-    with pytest.raises(StoreError):
-        open_store("s3://A_b").head("x")
+    with pytest.raises(
+        StoreError, match=r"s3://a:b/shop: x: Parameter validation failed:\nInvalid"
+    ):
+        open_store("s3://a:b/shop").head("x")
+
+
+@pytest.mark.parametrize("endpoint", ["minio:9000/x y", "http://[::1"])
+def test_an_endpoint_that_is_none_is_refused(endpoint: str, s3_source: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{s3_source}: Invalid"):
+        open_store(s3_source, endpoint_url=endpoint)
 
 
 def test_a_stick_that_is_not_in_is_named(tmp_path: Path) -> None:
@@ -219,6 +227,13 @@ def test_a_stick_that_is_not_in_is_named(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="is the stick in and mounted"):
             ask()
     assert not (tmp_path / "stick").exists()
+
+
+def test_a_stick_that_fails_while_it_is_read_is_named() -> None:
+    store = open_store("file:///proc/self")
+    said = r"^file:///proc/self: mem: Input/output error$"  # nothing is at its beginning
+    with store.open("mem") as body, pytest.raises(StoreError, match=said):
+        body.read()
 
 
 def test_a_folder_with_spaces_can_be_named(tmp_path: Path) -> None:
@@ -364,9 +379,10 @@ def test_a_request_to_a_busy_store_is_repeated(bad: Store, faulty: FaultyProxy) 
 def test_an_answer_that_is_cut_off_is_not_taken_for_complete(
     how: str, bad: Store, faulty: FaultyProxy, short_timeouts: None
 ) -> None:
-    faulty.faults.append(Fault("files/a", how, after=5000))  # type: ignore[arg-type]
-    with pytest.raises(StoreUnreachableError), bad.open("files/a") as body:
-        rest(body)
+    for after in (5000, len(CONTENT) - 1):
+        faulty.faults[:] = [Fault("files/a", how, after=after)]  # type: ignore[arg-type]
+        with pytest.raises(StoreUnreachableError), bad.open("files/a") as body:
+            rest(body)
 
 
 @pytest.mark.parametrize("how", ["trickle", "silent"])
