@@ -17,6 +17,7 @@ from catalog.cli.assemble import assemble
 from catalog.cli.build import build
 from catalog.cli.cache import cache
 from catalog.cli.compare import compare
+from catalog.cli.draw import draw
 from catalog.cli.embed import embed
 from catalog.cli.evaluate import confusions, evaluate
 from catalog.cli.expected import advice, expectation, in_words
@@ -52,7 +53,7 @@ def catalog() -> None:
     """Build a catalogue from photos, inspect it and put it on this device."""
 
 
-for command in (build, assemble, cache, embed, export, model, compare, evaluate, confusions):
+for command in (build, draw, assemble, cache, embed, export, model, compare, evaluate, confusions):
     catalog.add_command(command)
 
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.errors import ContentError, ShelfError
 from catalog.core.worker import prepare_worker
 from catalog.synthetic.drawing import DrawnItem
 from catalog.synthetic.fonts import FACES, path
@@ -24,7 +25,7 @@ from catalog.synthetic.render import Cutout, View, render
 
 VERSION = 1  # raise it whenever the drawings change
 SIDE = 480  # pixels of a photo
-STAMP = "complete"
+STAMP, TABLE = "complete", "items.csv"
 COLUMNS = ("sku", "title", "price", "location", "kind", "brand", "variety", "amount", "photo")
 ANGLES = ((0.0, 0.0), (28.0, 6.0), (-28.0, 2.0), (12.0, 16.0), (-14.0, -8.0), (40.0, 10.0))
 
@@ -56,7 +57,7 @@ def draw_catalogue(
             job.result()
             if progress is not None:
                 progress(done, len(items))
-        _write_table(draft / "items.csv", items, photos)
+        _write_table(draft / TABLE, items, photos)
         (draft / STAMP).write_text(stamp)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
@@ -73,6 +74,26 @@ def is_complete(folder: Path, photos: int = 4) -> bool:
     """
     stamp = folder / STAMP
     return stamp.is_file() and stamp.read_text() == _stamp(photos)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that `draw_catalogue` did not write, since it replaces what is there.
+
+    Raises:
+        ContentError: It holds something else.
+        ShelfError: It cannot be read.
+    """
+    try:
+        if folder.exists() and any(folder.iterdir()) and not _is_drawn(folder):
+            raise ContentError(
+                f"{folder}: holds something else than the drawn goods; name another folder"
+            )
+    except OSError as error:
+        raise ShelfError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _is_drawn(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (STAMP, TABLE))
 
 
 def photograph(item: DrawnItem, number: int) -> Image:
@@ -123,7 +144,8 @@ def _photograph(item: DrawnItem, folder: Path, photos: int) -> None:
     place.mkdir(parents=True)
     for number in range(photos):
         quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
-        cv2.imwrite(str(place / f"{number + 1}.jpg"), photograph(item, number), quality)
+        jpeg = cv2.imencode(".jpg", photograph(item, number), quality)[1]
+        (place / f"{number + 1}.jpg").write_bytes(jpeg.tobytes())  # which tells of a full disk
 
 
 def _write_table(target: Path, items: tuple[DrawnItem, ...], photos: int) -> None:

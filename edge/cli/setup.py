@@ -19,7 +19,14 @@ from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers, settings_there
 from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
-from edge.setup.first_catalogue import bundle_of, check_whole, current_folder, is_install_folder
+from edge.setup.first_catalogue import (
+    DEMONSTRATION,
+    DRAWN,
+    bundle_of,
+    check_whole,
+    current_folder,
+    is_install_folder,
+)
 from edge.setup.questions import Present, ask
 from edge.web.own_address import code_for_terminal
 from edge.web.page_settings import PageSettings
@@ -49,9 +56,10 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
 
     It asks, or takes a file that says it all (docs/install.md). Files that it names lie beside it,
     and so does the catalogue: a bundle, or a folder of photos or a table, of which the device then
-    builds one. It checks the device, starts its services, and prints its label.
-    It may be run again at any time: each question offers what holds now, and Enter keeps it. Run it
-    as root where the package is installed.
+    builds one. Without photos of one's own there is the demonstration, whose goods the device
+    draws. It checks the device, starts its services, and prints its label. It may be run again at
+    any time: each question offers what holds now, and Enter keeps it. Run it as root where the
+    package is installed.
 
     \b
     Examples:
@@ -95,6 +103,12 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
     if managed and (problem := services.page_answers(answers.edge.own_page)):
         raise SurroundingsError(f"the page does not answer: {problem}; see 'visual-search report'")
     _label(answers.device, answers.edge, answers.page, identity, file)
+    if answers.catalogue == DEMONSTRATION:
+        click.echo(
+            f"this catalogue is the demonstration; {_what_to_show(answers)}. When you have photos "
+            "of your own, run 'sudo visual-search setup' again, and answer stick where it asks for "
+            "the catalogue: yours takes its place"
+        )
     for finding in findings:  # once more, as the last word
         if finding.state == "wrong":
             click.echo(f"still wrong, {finding.subject}: {finding.message}")
@@ -127,11 +141,18 @@ def _check(answers: Answers, file: Path) -> None:
             checked_pin(answers.setup.pin)
         except ContentError as error:
             raise SettingsError(f"{file}, [setup] pin: {error}") from error
-    if answers.catalogue is not None:
+    if isinstance(answers.catalogue, Path):
         try:
             check_whole(answers.catalogue)
         except ContentError as error:
             raise SettingsError(f"{file}, [setup] catalogue: {error}") from error
+
+
+def _what_to_show(answers: Answers) -> str:
+    """What a camera can see of the demonstration."""
+    if answers.edge.camera.startswith("simulated"):
+        return "the simulated camera shows its goods by itself"
+    return f"show the camera the pictures of its goods in {answers.device.folder / DRAWN}"
 
 
 def _seal(config: Path | None) -> None:

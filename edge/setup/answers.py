@@ -19,6 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 from catalog.core.errors import SettingsError
 from catalog.core.settings import CatalogSettings, DeviceSettings, Section, load
 from edge.settings import EdgeSettings
+from edge.setup.first_catalogue import DEMONSTRATION, Origin
 from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, ProvisioningSettings, SyncSettings
 
@@ -42,7 +43,7 @@ class SetupSection(Section):
     Attributes:
         pin: The staff's PIN; empty to leave it as it is.
         catalogue: What the first catalogue is, or is built from, beside the file: a bundle, a
-            folder of photos, or a table; empty for none.
+            folder of photos, or a table; or `DEMONSTRATION`; empty for none.
         screen: Whether the device's own screen shows the page.
     """
 
@@ -72,8 +73,10 @@ class Answers:
     page: PageSettings
 
     @property
-    def catalogue(self) -> Path | None:
+    def catalogue(self) -> Origin | None:
         """The bundle to begin with, or what one is built from; None for none."""
+        if self.setup.catalogue == DEMONSTRATION:
+            return DEMONSTRATION
         return self.folder / self.setup.catalogue if self.setup.catalogue else None
 
 

@@ -1,7 +1,8 @@
 """What a device's first catalogue is made of, where that is found, and how it is built here.
 
-It may be a bundle, which `visual-search catalog build` made elsewhere; or a folder of photos or a
-table, of which the device builds one itself: in its data folder, as the user of its services.
+It may be a bundle, which `visual-search catalog build` made elsewhere; a folder of photos or a
+table, of which the device builds one itself; or the demonstration, which the device also draws.
+It does so in its data folder, as the user of its services.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final, Literal
 
 import click
 import tomlkit
@@ -31,6 +33,10 @@ INSTALL, PACKAGES = "install", "visual-search_*.deb"  # in the folder that is in
 LAUNCHER = Path("/usr/bin/visual-search")  # where root calls it, it becomes the services' user
 OPTION = re.compile(r"(?<!\S)--[a-z]")  # of the build, in an error that says what may help
 BUILT = "first-catalogue.bundle"  # in the data folder, until the shelf has its copy
+DEMONSTRATION: Final = "demonstration"  # in place of a path: its goods are drawn on the device
+DRAWN = Path("demo", "photos")  # in the data folder, as `visual-search demo` has them, too
+
+Origin = Path | Literal["demonstration"]
 
 
 def is_bundle(place: Path) -> bool:
@@ -129,14 +135,15 @@ def program() -> list[str]:
 
 @contextmanager
 def bundle_of(
-    place: Path | None, data: Path, settings: str, *, is_read: bool = True
+    place: Origin | None, data: Path, settings: str, *, is_read: bool = True
 ) -> Iterator[Path | None]:
     """The bundle to begin with, for the time of a `with` block; None for none.
 
-    Where photos or a table lie at the place, it is built first, and its progress is shown.
+    Where photos or a table lie at the place, it is built first, and its progress is shown. The
+    photos of the demonstration are drawn before, and stay, to be shown to a camera.
 
     Args:
-        place: A bundle, a folder of photos, or a table; None for none.
+        place: A bundle, a folder of photos, a table, or the demonstration; None for none.
         data: The data folder.
         settings: The text of a settings file, whose section ``[catalog]`` counts.
         is_read: Whether somebody reads what is printed.
@@ -145,20 +152,25 @@ def bundle_of(
         ContentError: It could not be built; why is printed, or said where nobody reads that.
         ShelfError: The data folder cannot be used, or another catalogue is being built in it.
     """
-    if place is None or is_bundle(place):
+    if place is None or (place != DEMONSTRATION and is_bundle(place)):
         yield place
         return
-    out = data / BUILT
+    out, title = data / BUILT, list[str]()
     try:
         durable.make_private_folder(out.parent)
     except OSError as error:
         raise ShelfError(f"{out.parent}: cannot be made: {error.strerror}") from error
     with _alone(data):
+        if place == DEMONSTRATION:
+            click.echo("drawing the demonstration's goods; this may take some minutes")
+            words = ["catalog", "draw", str(data / DRAWN), "--json"]
+            _run(words, DEMONSTRATION, is_read=is_read)
+            place, title = data / DRAWN / "items.csv", ["--title", "Demonstration"]
         click.echo(
             f"building the catalogue on this device from {place}; this may take some minutes"
         )
         try:
-            made = _build(place, out, settings, is_read=is_read)
+            made = _build(place, out, settings, title, is_read=is_read)
             click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
             yield out
         finally:
@@ -184,32 +196,46 @@ def _alone(data: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _build(place: Path, out: Path, settings: str, *, is_read: bool) -> dict[str, int]:
-    """Build a bundle in a process of its own; returns how many items and photos it has."""
+def _build(
+    place: Path, out: Path, settings: str, title: list[str], *, is_read: bool
+) -> dict[str, int]:
+    """Build a bundle; returns how many items and photos it has."""
     catalog = tomlkit.parse(settings).get("catalog", {})
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "visual-search.toml")
         config.write_text(tomlkit.dumps({"catalog": catalog}), encoding="utf-8")
-        words = ["--config", config, "catalog", "build", place, "--out", out, "--json"]
-        done = subprocess.run(
-            [*program(), *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=None if is_read else subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-    if done.stderr:
-        click.echo(done.stderr, err=True, nl=False)
-    if done.returncode != 0:
-        why = "; the line above says why" if is_read else f": {_reason(done.stderr)}"
-        raise ContentError(f"{place}: no catalogue could be built of it{why}")
+        words = ["--config", str(config), "catalog", "build", str(place), "--out", str(out)]
+        printed = _run([*words, "--json", *title], place, is_read=is_read)
     try:
-        made = json.loads(done.stdout)
+        made = json.loads(printed)
         return {key: int(made[key]) for key in ("items", "photos")}
     except (ValueError, LookupError, TypeError) as error:
         raise ContentError(
             f"{place}: what built a catalogue of it does not say what is in it"
         ) from error
+
+
+def _run(words: list[str], origin: Origin, *, is_read: bool) -> str:
+    """Run a command of this program in a process of its own; returns what it printed.
+
+    So its memory comes back, and root draws and builds nothing in another user's folder.
+
+    Raises:
+        ContentError: It failed; why is printed, or said where nobody reads that.
+    """
+    done = subprocess.run(
+        [*program(), *words],
+        stdout=subprocess.PIPE,
+        stderr=None if is_read else subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    if done.stderr:
+        click.echo(done.stderr, err=True, nl=False)
+    if done.returncode != 0:
+        why = "; the line above says why" if is_read else f": {_reason(done.stderr)}"
+        raise ContentError(f"{origin}: no catalogue could be built of it{why}")
+    return done.stdout
 
 
 def _reason(printed: str) -> str:

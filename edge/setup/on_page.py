@@ -22,7 +22,9 @@ from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.setup.first_catalogue import (
     DEEPEST,
+    DEMONSTRATION,
     STICKS,
+    Origin,
     beside_install,
     bundle_of,
     install_folders,
@@ -142,7 +144,7 @@ class PageSetup:
 
         Args:
             values: Settings by their names; others stay as they are.
-            catalogue: One of `catalogues`; empty for none.
+            catalogue: One of `catalogues`, or "demonstration"; empty for none.
             root: The content of the catalogue owner's root.json; empty for none.
 
         Raises:
@@ -151,19 +153,28 @@ class PageSetup:
         with self._changing:
             if not self.is_open():
                 raise ContentError("this device has a catalogue already")
-            if catalogue and catalogue not in self.catalogues():
-                raise ContentError(f"{catalogue}: no catalogue is there")
+            origin = self._origin(catalogue)
             if root:
                 self._check_root(root)
             elif values.get("sync.source") and not (self._device.folder / COPY).exists():
                 raise ContentError("catalogues from an address need their owner's root.json")
-            self._change(values, Path(catalogue) if catalogue else None, root)
+            self._change(values, origin, root)
             restarts = self._restart is not None and self.settings.needs_restart
             if restarts and self._restart is not None:
                 self._restart()
             return SetupDone(restarts, self._command_for_link(), self.settings.needs_restart)
 
-    def _change(self, values: Mapping[str, object], catalogue: Path | None, root: str) -> None:
+    def _origin(self, catalogue: str) -> Origin | None:
+        """Where the catalogue comes from; None for none."""
+        if not catalogue:
+            return None
+        if catalogue == DEMONSTRATION:
+            return DEMONSTRATION
+        if catalogue not in self.catalogues():
+            raise ContentError(f"{catalogue}: no catalogue is there")
+        return Path(catalogue)
+
+    def _change(self, values: Mapping[str, object], catalogue: Origin | None, root: str) -> None:
         """Write the settings, and activate a catalogue; or leave both as they were."""
         changed = self.settings.change(values)
         try:

@@ -23,13 +23,19 @@ from edge.setup.checked_answers import (
     source_of_camera,
     valid,
 )
-from edge.setup.first_catalogue import beside_install, current_folder, install_folders
+from edge.setup.first_catalogue import (
+    DEMONSTRATION,
+    beside_install,
+    current_folder,
+    install_folders,
+)
 from edge.web.languages import LANGUAGES
 from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import new_pin
 
-CATALOGUES = ("stick", "address", "none")
+CATALOGUES = ("stick", "address", DEMONSTRATION, "none")
 REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
+SIMULATED_CAMERA = "simulated:6"
 FIRST_CAMERA = str(EdgeSettings.model_fields["camera"].default)
 
 Table = MutableMapping[str, Any]
@@ -111,7 +117,7 @@ def _camera(now: str) -> str:
     else:
         click.echo(
             f"no camera is connected to this machine now; the first one that is plugged in later "
-            f"will be {FIRST_CAMERA}"
+            f"will be {FIRST_CAMERA}. {SIMULATED_CAMERA} draws the goods of the demonstration"
         )
         question = f"Which camera? {FIRST_CAMERA}, {others}"
 
@@ -163,19 +169,22 @@ def _catalogue(setup: Table, sync: Table, *, has_one: bool) -> Path:
     keeps = has_one or bool(source)
     click.echo(
         f"The catalogue: {f'keep, and {kept}; ' if keeps else ''}from a stick or this disk, where "
-        "it lies, or photos or a table to build it of; from an address; or none yet."
+        "it lies, or photos or a table to build it of; from an address; the demonstration, which "
+        "is of drawn goods, to try this device without photos of your own; or none yet."
     )
     kind = click.prompt(
         "Where does the catalogue come from?",
         "keep" if keeps else "stick" if len(found) == 1 else "none",
         type=click.Choice(["keep", *CATALOGUES] if keeps else CATALOGUES),
     )
-    if kind in ("stick", "none"):
+    if kind in ("stick", DEMONSTRATION, "none"):
         sync.pop("source", None)
         sync.pop("root", None)
     if kind == "stick":
         place = place_of_catalogue(found[0] if len(found) == 1 else None)
-        folder, setup["catalogue"] = place.parent, place.name
+        folder, setup["catalogue"] = place.parent, f"./{place.name}"
+    elif kind == DEMONSTRATION:
+        setup["catalogue"] = DEMONSTRATION
     elif kind == "address":
         question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
         sync["source"] = click.prompt(question, source or None, value_proc=address_of_store)

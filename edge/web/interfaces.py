@@ -200,6 +200,8 @@ class DeviceSetup(Protocol):
     def set_up(self, values: Mapping[str, object], catalogue: str, root: str) -> SetupDone:
         """Write the settings and activate the catalogue; `root` is its owner's root.json.
 
+        The catalogue is one of `catalogues`, "demonstration", or empty for none.
+
         Raises:
             VisualSearchError: Something of it cannot be used; says what.
         """

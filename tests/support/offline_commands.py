@@ -50,6 +50,7 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search doctor --json",
     "visual-search catalog build photos --dry-run",
     "visual-search catalog build photos --out bundle --store store",
+    "visual-search catalog draw data/demo/photos",
     "visual-search catalog assemble store --out assembled",
     "visual-search catalog cache",
     "visual-search catalog inspect bundle",

@@ -98,7 +98,8 @@ def test_each_folder_of_the_program_is_installed() -> None:
 @pytest.mark.parametrize(
     ("lock", "extras"),
     [("test", "test"), ("demo", "onnxruntime demo streams"), ("docs", "docs"), ("mxnet", "mxnet"),
-     ("pretrained", "onnxruntime demo pretrained"), ("device", "onnxruntime greengrass s3 xlsx"),
+     ("pretrained", "onnxruntime demo pretrained"),
+     ("device", "onnxruntime demo greengrass s3 xlsx"),
      ("streams", "streams")],
 )  # fmt: skip
 def test_a_lock_has_what_is_declared(lock: str, extras: str) -> None:

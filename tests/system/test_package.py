@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy
 import pytest
 
+from catalog.synthetic import fonts
+
 DEVICE = Path(__file__).parents[2] / "device"
 ARCHITECTURE = subprocess.run(
     ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
@@ -296,6 +298,8 @@ def left_out(site: Path) -> list[str]:
 def test_the_program_imports_nothing_that_its_package_leaves_out() -> None:
     site = Path(numpy.__file__).parents[1]
     paths = left_out(site)
+    assert not {str(fonts.path(face).relative_to(site)) for face in fonts.FACES} & set(paths)
+    assert "font_lato/files/Lato-Thin.ttf" in paths
     assert {"numpy/f2py", "numpy/tests", "cv2/data/haarcascade_eye.xml", "pygments"} <= set(paths)
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.left_out"],

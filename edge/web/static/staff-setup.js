@@ -8,6 +8,7 @@ import { say } from "./words.js";
 const SESSION = "api/staff/session";
 const SETUP = "api/staff/setup";
 const PATIENCE = 15 * 60_000; // ms; a catalogue is checked before it is used
+const DEMONSTRATION = "demonstration";
 const FILLING = 30 * 60_000; // ms after the last input, while the session is kept
 const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };
 
@@ -57,7 +58,7 @@ function draw({ cameras, catalogues, settings: all }) {
   byId("lan").checked = settings["edge.lan"];
   byId("name").value = settings["edge.name"];
   const found = catalogues.map((folder) => [folder, say("from the stick: {folder}", { folder })]);
-  const places = [["", say("later")], ...found, ["address", say("from an address")]];
+  const places = [["", say("later")], ...found, ["address", say("from an address")], [DEMONSTRATION, say("from the demonstration: drawn goods, to try this device")]];
   options(byId("catalogue"), places, catalogues.length === 1 ? catalogues[0] : "");
   drawReports(settings["outbox.transport"], settings["outbox.endpoint"]);
   byId("setup").hidden = false;
@@ -120,6 +121,9 @@ async function answers() {
 
 byId("catalogue").addEventListener("change", ({ target }) => {
   for (const row of document.querySelectorAll(".elsewhere")) row.hidden = target.value !== "address";
+  byId("drawn").textContent = target.value === DEMONSTRATION
+    ? say("Without a camera, simulated:6 as its address shows these goods. Your own catalogue takes their place by {command}.", { command: "sudo visual-search setup" })
+    : "";
 });
 
 byId("root").addEventListener("change", ({ target }) => {

@@ -8,9 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from catalog.core.errors import MissingExtraError
+from catalog.cli.draw import draw
+from catalog.core.errors import MissingExtraError, VisualSearchError
 from catalog.synthetic import fonts, photos
 from catalog.synthetic.drawing import Drawing
 from catalog.synthetic.foreign import FAMILIES, HELD_OUT, LEARNT, foreign_photos, foreign_things
@@ -147,6 +149,32 @@ def test_an_interrupted_drawing_leaves_what_was_there(tmp_path: Path) -> None:
         photos.draw_catalogue(folder, 2, interrupt)
     assert _digests(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["catalogue"]
+
+
+@pytest.mark.slow
+def test_the_command_replaces_what_it_drew_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "drawn_items", lambda: drawn_items()[:1])
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "own.txt"
+    own.touch()
+    (tmp_path / "goods").mkdir()
+    for folder, said in ((".", "holds something else"), ("own.txt/goods", "cannot be written")):
+        refused = CliRunner().invoke(draw, [folder])
+        assert isinstance(refused.exception, VisualSearchError)
+        assert said in str(refused.exception)
+    stamp, drawn = tmp_path / "goods" / photos.STAMP, set()
+    for _ in range(2):  # what is drawn stays
+        done = CliRunner().invoke(draw, ["goods"])
+        assert done.output == f"{len(drawn_items())} items and items.csv in goods\n"
+        drawn.add(stamp.stat().st_ctime_ns)
+    assert len(drawn) == 1
+    assert len(list(stamp.parent.rglob("*.jpg"))) == 4
+    stamp.write_text("of an earlier version\n")
+    assert CliRunner().invoke(draw, ["goods"]).exit_code == 0
+    assert photos.is_complete(stamp.parent)
+    assert own.exists()
 
 
 def test_missing_fonts_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,11 +76,15 @@ def run(*arguments: str | Path, answers: str = "") -> Result:
 
 @pytest.fixture
 def builder(device: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that builds the same bundle of all; the file keeps what it was asked."""
+    """A program that draws a table, and builds the same bundle of all.
+
+    The file keeps what it was asked.
+    """
     asked = device / "asked-to-build"
     program = device / "program"
     program.write_text(
-        f'#!/bin/sh\ncat "$2" > {asked}; echo "$@" >> {asked}\n'
+        f'#!/bin/sh\n[ "$2" = draw ] && mkdir -p "$3" && : > "$3/items.csv" && exit\n'
+        f'cat "$2" > {asked}; echo "$@" >> {asked}\n'
         f'[ -e "$5" ] && cp -r {small_bundle} "$7" && echo \'{{"items": 6, "photos": 24}}\'\n'
     )
     program.chmod(0o755)

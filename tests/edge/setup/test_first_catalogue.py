@@ -45,6 +45,37 @@ def test_the_catalogue_is_built_of_photos_on_the_stick(
     assert sorted(path.name for path in photos.iterdir()) == ["bolt", "cup"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("camera", ["/dev/video0", "simulated:6"])
+def test_the_demonstration_is_drawn_and_built_here(
+    stick: Path, device: Path, builder: Path, camera: str
+) -> None:
+    """A folder of that name is written with `./`."""
+    photos_in(stick).rename(stick / "demonstration")
+    file, data = stick / "visual-search.toml", device / "data"
+    text = file.read_text().replace("rtsp://user:secret@camera/stream", camera)
+    file.write_text(text.replace("[setup]", '[setup]\ncatalogue = "demonstration"'))
+    done = run("--from", stick)
+    assert done.exit_code == 0, done.output
+    drawn = data / "demo" / "photos"
+    built = data / first_catalogue.BUILT
+    assert builder.read_text().endswith(
+        f"catalog build {drawn}/items.csv --out {built} --json --title Demonstration\n"
+    )
+    assert Shelf(data / "shelf").active() is not None
+    assert (drawn / "items.csv").exists()  # the photos stay, to be shown to the camera
+    last = done.output.splitlines()[-1]
+    shown = "by itself" if camera == "simulated:6" else f"the pictures of its goods in {drawn}. "
+    assert last.startswith("this catalogue is the demonstration; ")
+    assert shown in last
+    assert "run 'sudo visual-search setup' again, and answer stick" in last
+    file.write_text(text.replace("[setup]", '[setup]\ncatalogue = "./demonstration"'))
+    done = run("--from", stick)
+    assert done.exit_code == 0, done.output
+    assert f"building the catalogue on this device from {stick}/demonstration;" in done.output
+    assert "this catalogue is the demonstration" not in done.output
+
+
 def test_a_catalogue_that_cannot_be_built_changes_nothing(
     stick: Path, device: Path, systemd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,29 @@ def test_what_lies_beside_install_is_offered(
     assert Shelf(device / "data" / "shelf").active() is not None
 
 
+@pytest.mark.slow
+def test_the_demonstration_is_offered(
+    device: Path, builder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the place of an address; a folder of that name on the stick is another thing."""
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    settings = device / "etc" / "visual-search" / "visual-search.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[sync]\nsource = "s3://bucket/c"\nroot = "/root.json"\n')
+    replies = ["simulated:6", "n", "", "browser", "n", PIN]
+    done = run(answers="".join(f"{reply}\n" for reply in [*replies, "demonstration", "none"]))
+    assert done.exit_code == 0, done.output
+    assert "simulated:6 draws the goods of the demonstration" in done.output
+    assert "the demonstration, which is of drawn goods" in done.output
+    assert "the simulated camera shows its goods by itself" in done.output
+    assert tomllib.loads(settings.read_text())["sync"] == {}
+    assert Shelf(device / "data" / "shelf").active() is not None
+    folder = photos_in(device).rename(device / "demonstration")
+    done = run(answers="\n" * 6 + f"stick\n{folder}\n\n")
+    assert done.exit_code == 0, done.output
+    assert f"building the catalogue on this device from {folder};" in done.output
+
+
 def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
     replies = ["http://camera/", "y", "counter", "My shop", "fr", "n", "", "none", "file"]

@@ -214,6 +214,10 @@ def test_photos_beside_install_are_built_of(fresh: Fresh, monkeypatch: pytest.Mo
     assert "no catalogue could be built of it: x is short" in answer.get_json()["detail"]
     assert f"catalog build {photos} --out {fresh.folder / 'data'}" in asked.read_text()
     assert fresh.file.read_text() == before
+    answer = fresh.client.post(SETUP, json=wanted | {"catalogue": "demonstration"}, headers=headers)
+    assert "Demonstration: no catalogue could be built of it: x" in answer.get_json()["detail"]
+    assert asked.read_text() == f"catalog draw {fresh.folder / 'data/demo/photos'} --json\n"
+    assert fresh.file.read_text() == before
     program.write_text("#!/bin/sh\necho '[]'\n")
     answer = fresh.client.post(SETUP, json=wanted, headers=headers)
     assert answer.status_code == HTTPStatus.CONFLICT
@@ -316,7 +320,11 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         expect(page.locator("#root-name")).to_have_text("root.json")
         assert violations(page) == []
         assert faults(page) == []
+        page.get_by_label("The catalogue comes").select_option("demonstration")
+        expect(page.locator("#drawn")).to_contain_text("Without a camera, simulated:6 as its")
+        expect(page.get_by_label("Choose a file")).to_be_hidden()
         page.get_by_label("The catalogue comes").select_option(str(stick))
+        expect(page.locator("#drawn")).to_be_empty()
         page.get_by_role("button", name="Set up").click()
         expect(page.get_by_role("heading", name="This device is set up.")).to_be_visible()
         expect(page.locator("code")).to_have_text("visual-search sync run")
