@@ -12,7 +12,6 @@ import { WORDS_DUE, clock, localSighting, ownWords, say } from "./words.js";
 
 const TYPING_PAUSE = 250;
 const LATER = 5_000; // ms until that is fetched which the first answer does not need
-const INVITATION = byId("hint").textContent;
 const PICTURE_DUE = 3_000; // ms until a camera without a picture does not count as on
 
 const panel = new Panel(byId("panel"));
@@ -93,10 +92,11 @@ const picture = new LivePicture(byId("picture"), {
     byId("frame").style.aspectRatio = `${width} / ${height}`;
   },
   onThing(thing) {
-    byId("looking").hidden = !thing?.isLooking;
     byId("answer").classList.toggle("is-looking", thing?.isLooking ?? false);
     live.look(thing?.isLooking ?? false);
     if (!visit.hasResult) live.show();
+    // the panel says it, too, where nothing else is in it
+    byId("looking").hidden = !thing?.isLooking || (live.situation === "looking" && !visit.hasResult);
   },
 });
 
@@ -217,9 +217,8 @@ function showLook(sighting) {
 }
 
 function showHint() {
-  const isOn = isReached && !state?.waiting && state?.camera.state === "online";
-  byId("hint").textContent = isOn ? INVITATION : "";
-  byId("hint").hidden = !byId("look").hidden || !isOn;
+  const isDue = state?.camera.state === "online" && ["idle", "attract"].includes(live.situation);
+  byId("hint").hidden = !byId("look").hidden || !isDue;
 }
 
 // What goes with a view in the panel; `sighting` is null where it is of none.

@@ -12,15 +12,17 @@ const CLAMPING = 6; // the step from which on names have a number of lines
 const MARGIN = 8; // px below a sentence
 const FEWER = "fit-3"; // leaves out the third card
 const FEW_LINES = 2;
+const MAY_BE_CUT = ".title, .name, .where, .clamp";
 const LINES = [8, 7, 6, 5, 4, 3, 2, 1]; // the most that a name has, where there is room
 const OF_PLACES = ["none", 3, 2, 1]; // the most that a card's place has
 // What gets room that is left, each the first of these that fits: places, attributes, the photo
-// where no name is cut, and what is between the lines.
+// where no name is cut, and what is between the lines, and in rows.
 const REFILLS = [
   ["is-wordy"],
   ["is-refilled", "is-refilled-in-a-line"],
   ["is-pictured", "is-a-little-pictured"],
   ["is-spaced"],
+  ["is-airy"],
 ];
 
 export class Panel {
@@ -52,6 +54,7 @@ export class Panel {
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
+    for (const name of view.querySelectorAll(".is-cut")) unmark(name);
     view.classList.remove(...REFILLS.flat(), ...STEPS);
     for (const name of ["--room", "--place", "--shrink"]) view.style.removeProperty(name);
     let step = 0;
@@ -64,6 +67,7 @@ export class Panel {
     }
     if (step >= CLAMPING) clamp(view);
     if (step) refill(view);
+    view.querySelectorAll(MAY_BE_CUT).forEach(markCut);
   }
 }
 
@@ -97,19 +101,37 @@ function vary(view, name, values, isBad = isCut) {
 }
 
 function refill(view) {
+  const high = nameHeight(view);
   for (const names of REFILLS) {
     for (const name of names) {
       view.classList.add(name);
-      if (!isCut(view) && !(name.endsWith("pictured") && isSpoilt(view))) break;
+      if (!isCut(view) && !(name.endsWith("pictured") && isSpoilt(view, high))) break;
       view.classList.remove(name);
     }
   }
 }
 
-// Whether a larger photo breaks a word, or is itself narrower than its place.
-function isSpoilt(view) {
+// Whether a larger photo breaks a word, gives the name another line, or is itself narrower than its
+// place.
+function isSpoilt(view, high) {
   const photo = view.querySelector(".thing > img");
-  return isWordBroken(view) || (photo && photo.clientHeight < photo.clientWidth - 1);
+  return isWordBroken(view) || nameHeight(view) > high + 1 || (photo && photo.clientHeight < photo.clientWidth - 1);
+}
+
+function nameHeight(view) {
+  return view.querySelector(".title")?.clientHeight;
+}
+
+// The "…" of words that run against the page's direction has a place of its own.
+function markCut(name) {
+  if (name.scrollHeight <= name.clientHeight + 1 || getComputedStyle(name).direction === document.dir) return;
+  name.style.height = `${name.clientHeight}px`;
+  name.classList.add("is-cut");
+}
+
+function unmark(name) {
+  name.style.height = "";
+  name.classList.remove("is-cut");
 }
 
 function isWordBroken(view) {

@@ -7,8 +7,9 @@ import { say } from "./words.js";
 
 const LEAST_LETTER = 14; // CSS pixels
 const LINES = 3; // the most of a name
-const LINE = 1.2; // letters
-const SIZES = [1, 0.88]; // smaller letters where a name would be cut
+const LINE = 1.1; // letters
+const GAP = 0.08; // letters, between a name and what lies below it
+const SIZES = [1, 0.88]; // smaller letters where a name would be cut, or lie over its thing's frame
 const ROOM = 0.32; // of the picture's width: longer lines are used where a name would be cut
 
 // Add the list of a sighting's things to its view, and draw their names over the live picture.
@@ -71,7 +72,7 @@ function drawThings(things) {
     let labels;
     for (const size of SIZES) {
       labels = labelsOf(context, areas, taken, names, size * large);
-      if (labels.every(({ lines }, place) => lines.join(" ") === names[place])) break;
+      if (labels.every(({ lines, isOver }, place) => lines.join(" ") === names[place] && !isOver)) break;
     }
     for (const label of labels) drawLabel(context, label);
   };
@@ -104,7 +105,8 @@ function labelsOf(context, areas, taken, names, letter) {
     const across = Math.max(...lines.map((line) => context.measureText(line).width)) + 2 * padding;
     const middle = between(middleOf(area), left + across / 2, right - across / 2);
     const bottom = Math.min(area.bottom + highOf(lines.length, letter), bands[place].bottom);
-    return { lines, letter, across, middle, bottom };
+    const isOver = bottom - highOf(lines.length, letter) < area.bottom - 1;
+    return { lines, letter, across, middle, bottom, isOver };
   });
 }
 
@@ -113,7 +115,7 @@ function bandBelow(area, taken, letter, end) {
   const middle = middleOf(area);
   const high = highOf(LINES, letter);
   const below = taken.filter(({ left, top, right }) => left <= middle && right >= middle && top > area.bottom);
-  const bottom = Math.min(area.bottom + high, end, ...below.map(({ top }) => top - 0.2 * letter));
+  const bottom = Math.min(area.bottom + high, end, ...below.map(({ top }) => top - GAP * letter));
   return { top: bottom - high, bottom };
 }
 

@@ -67,12 +67,15 @@ OUTLINED = """() => {
 }"""
 
 # What lies beside the leading thing of the test of several: its name has the leading thing at its
-# side, below it, or one of the other names.
+# side, below it, or one of the other names. Of the last ones one lies above the other, with just
+# enough room for three lines of smaller letters.
+TIGHT = (Place(0.75, 0.1, 0.2, 0.3), Place(0.75, 0.6, 0.2, 0.15))
 LYING = (
     (Place(0.1, 0.1, 0.2, 0.3),),
     (Place(0.45, 0.02, 0.12, 0.2),),
     (Place(0.1, 0.44, 0.12, 0.3), Place(0.75, 0.48, 0.2, 0.3)),
     (Place(0.05, 0.05, 0.12, 0.2), Place(0.4, 0.0, 0.12, 0.2), Place(0.75, 0.1, 0.12, 0.2)),
+    TIGHT,
 )
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -252,11 +255,13 @@ def test_looking_is_seen(page: Page, device: StandInDevice) -> None:
     """While the thing is looked at, the page says so, with corners around it in the picture."""
     expect(page.locator("#picture")).to_be_visible()
     device.picture.outline = Outline(Place(0.3, 0.2, 0.4, 0.5), is_looking=True)
-    expect(page.locator("#looking")).to_be_visible()
     expect(page.locator(".sentence")).to_contain_text("Looking…")
     expect(page.locator("#answer")).to_have_class(re.compile("is-looking"))
+    for said in ("#looking", "#hint"):  # once is enough
+        expect(page.locator(said)).to_be_hidden()
     page.wait_for_function(OUTLINED)
     device.show(Verdict.MATCH, [(CUP, 0.91)])
+    expect(page.locator("#looking")).to_be_visible()  # where the panel says something else
     device.picture.outline = replace(device.picture.outline, is_looking=False)
     expect(page.locator(".title")).to_have_text("Blue stoneware cup")
     expect(page.locator("#looking")).to_be_hidden()
@@ -315,5 +320,7 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
             assert not any(meet(label, each) for each in labels[at + 1 :]), "a name lies over one"
             beside = [each for each in (middle, *places) if each != (middle, *places)[at]]
             assert not any(meet(label, each) for each in beside), "a name lies over a thing"
+        if places == TIGHT:
+            assert not meet(labels[1], TIGHT[0]), "its own thing's frame is whole"
     device.latest.lead(replace(leading, others=tuple(others[:1])))
     expect(names).to_have_count(1)

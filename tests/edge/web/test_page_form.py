@@ -155,6 +155,11 @@ def test_what_is_too_long_for_three_cards_goes_behind_more(browser: Browser) -> 
         page.get_by_role("button", name="More").click()
         expect(page.locator(".card .name:visible")).to_have_text([SPACED[0], "Lamp"])
         assert overflowing(page) == []
+        page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        heights = page.locator(".card").evaluate_all("(all) => all.map((e) => e.clientHeight)")
+        assert len(heights) == 3
+        assert max(heights) > 1.2 * min(heights), "each card has the room that it needs"
 
 
 def test_a_very_long_name_has_as_many_lines_as_there_is_room_for(browser: Browser) -> None:

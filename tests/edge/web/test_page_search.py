@@ -41,6 +41,9 @@ from tests.support.web_stand_in import (
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
+BOX = "(part) => part.getBoundingClientRect().toJSON()"
+CODE_PARTS = ("#panel", ".phone-code img", ".phone-code figcaption")
+
 
 def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> None:
     """Results come while typing, an item can be opened, and the camera's answer waits."""
@@ -238,6 +241,10 @@ def test_item_page_has_all_there_is(browser: Browser, device: StandInDevice) -> 
         code = item.get_by_alt_text("QR code that opens this item on a phone")
         code.scroll_into_view_if_needed()
         page.wait_for_function("() => document.querySelector('.phone-code img').naturalWidth > 0")
+        page.locator("#panel > .item").evaluate("(item) => item.scrollTo(0, 0)")
+        panel, code_at, words = (page.locator(part).evaluate(BOX) for part in CODE_PARTS)
+        assert words["top"] >= code_at["bottom"] + 4
+        assert words["bottom"] <= panel["bottom"] - 20, "its words lie above the shadow"
         picture = cv2.imdecode(np.frombuffer(code.screenshot(), np.uint8), cv2.IMREAD_COLOR)
         read = cv2.QRCodeDetector().detectAndDecode(np.asarray(picture))
         assert read[0] == "http://10.9.0.2:8080/?item=GEAR%2F24"

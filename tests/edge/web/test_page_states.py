@@ -58,11 +58,25 @@ LOOK = """(least) => {
     if (each.scrollHeight <= each.clientHeight + 1 || each.closest(".similar")) return false;
     const { lineHeight, fontSize } = getComputedStyle(each);
     const line = parseFloat(lineHeight) || 1.2 * parseFloat(fontSize);
-    each.style.webkitLineClamp = Math.round(each.clientHeight / line) + 1;
-    const hasRoom = each.closest(".item, .found") || !isFull();
+    const lines = Math.round(each.clientHeight / line), { height } = each.style;
+    if (each.closest(".found")) return lines < 4;
+    each.style.webkitLineClamp = lines + 1;
+    if (height) each.style.height = `${parseFloat(height) + line}px`;
+    const hasRoom = each.closest(".item") || !isFull();
     each.style.webkitLineClamp = "";
+    each.style.height = height;
     return hasRoom;
   });
+  // Chromium would put the "…" of words that run against the page's direction beyond their column
+  const beyond = seen("#panel :is(.title, .name, .where, .clamp)").filter((each) =>
+    each.scrollHeight > each.clientHeight + 1 &&
+    getComputedStyle(each).direction !== document.dir && !each.matches(".is-cut"));
+  const aligned = (parts) => new Set([...parts].map((each) => {
+    const { left, right } = each.getBoundingClientRect();
+    return Math.round(document.dir === "rtl" ? right : left);
+  })).size < 2;
+  const ragged = seen("#panel :is(.label, .card-label)").filter((label) =>
+    !aligned(label.querySelectorAll(":scope > :is(.title, .name, .where, .price)")));
   const framed = seen("#panel img.mat").map((each) => getComputedStyle(each))
     .filter(({ backgroundColor, borderTopWidth }) =>
       backgroundColor !== "rgba(0, 0, 0, 0)" || borderTopWidth !== "0px");
@@ -70,9 +84,23 @@ LOOK = """(least) => {
     .map((each) => [each.className || each.id || each.tagName, each.getBoundingClientRect()])
     .filter(([, { width, height }]) => Math.min(width, height) < 47.99)
     .map(([name, { width, height }]) => `${name} ${width} x ${height}`);
+  // rows are as high without a price; photos and words keep off the lines around them
+  const heights = seen("#panel .others .row:not(:has(.count))")
+    .map((row) => [row, row.querySelector(".name").clientHeight, getComputedStyle(row).fontSize])
+    .filter(([, name, size]) => name < 1.9 * parseFloat(size))
+    .map(([row]) => row.clientHeight);
+  const uneven = Math.max(0, ...heights) - Math.min(1e6, ...heights) > 1;
+  const crowded = seen("#panel .card img").filter((photo) => {
+    const outer = photo.closest(".card").getBoundingClientRect();
+    const inner = photo.getBoundingClientRect();
+    return inner.top - outer.top < 2.5 || outer.bottom - inner.bottom < 2.5;
+  });
+  const banner = rect("#banner"); // it lies in the picture's place
+  const outside = banner.width > 0 && (banner.top < frame.top || banner.bottom > frame.bottom);
   return {
-    small, targets,
-    cut: cut.concat(beside).map((each) => each.textContent), framed: framed.length,
+    small, targets, form: uneven || outside || crowded.length > 0,
+    cut: cut.concat(beside, beyond).map((each) => each.textContent), framed: framed.length,
+    ragged: ragged.map((each) => each.textContent),
     sideways: document.documentElement.scrollWidth - innerWidth,
     down: document.documentElement.scrollHeight - innerHeight,
     top: answer.top + scrollY,
@@ -110,6 +138,7 @@ def test_every_state_fits_and_is_legible(
                     places[size].add(tuple(found["places"]))
                     faults = [found["sideways"] > 0, found["targets"], overflowing(page)]
                     faults.append(found["framed"])  # by another white than the photo's
+                    faults += [found["ragged"], found["form"]]
                     if not touch:
                         faults += [found["down"] > 0, found["small"], found["cut"]]
                     assert not any(faults), (state, size, faults)
