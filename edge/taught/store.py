@@ -241,12 +241,11 @@ class TaughtStore:
             _remove_photos(change, photos)
             _remove_empty_items(change)
 
-    def remove_item(self, sku: str) -> bool:
-        """Remove a taught item, and all photos of that sku; whether there was something."""
+    def remove_item(self, sku: str) -> None:
+        """Remove a taught item, and all photos of that sku."""
         with self._changing() as change:
-            photos = change.execute("delete from photos where sku = ?", (sku,)).rowcount
-            items = change.execute("delete from items where sku = ?", (sku,)).rowcount
-        return bool(photos + items)
+            change.execute("delete from photos where sku = ?", (sku,))
+            change.execute("delete from items where sku = ?", (sku,))
 
     def change_item(self, sku: str, item: Item) -> None:
         """Give a taught item other fields, also another sku; all of it or nothing.
@@ -302,15 +301,13 @@ class TaughtStore:
         with self._lock:
             try:
                 self._connection.execute("begin immediate")
-                try:
-                    yield self._connection
-                except BaseException:
-                    self._connection.execute("rollback")
-                    raise
+                yield self._connection
                 self._connection.execute("commit")
-            except sqlite3.Error as error:
-                if self._connection.in_transaction:
+            except BaseException as error:
+                if self._connection.in_transaction:  # SQLite ends it itself where the disk is full
                     self._connection.execute("rollback")
+                if not isinstance(error, sqlite3.Error):
+                    raise
                 kind = DiskFullError if "full" in str(error) else ShelfError
                 raise kind(f"{self.path}: cannot be written: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ def test_a_thing_that_was_turned_before_the_camera_is_known_the_next_time(
 
 
 def test_a_lesson_that_nobody_follows_ends(small_bundle: Path) -> None:
-    now = [0.0]
+    now = [1000.0]
     collector = ViewCollector(lambda: now[0])
     box = Box(0, 0, 8, 8)
     empty = Observation(
@@ -151,3 +152,73 @@ def test_where_nobody_teaches_nothing_is_looked_at(
     collector.observed(frame, replace(seen, scene=None))
     assert collector.progress() == Progress()
     assert caplog.text == ""
+
+
+def resting(bundle: Bundle, **changes: Any) -> Observation:
+    """A thing rests in the left of a frame; its vector is known."""
+    scene = SceneState(Activity.REST, empty=False, box=Box(0, 0, 96, 96), steady=True)
+    seen = Observation(
+        bundle, NOTHING, decision_changed=False, scene=scene, features=np.zeros(4, np.float32)
+    )
+    return replace(seen, **changes)
+
+
+def frame_of(thing: int) -> Frame:
+    picture = cv2.copyMakeBorder(draw_thing(thing, 0, 96), 0, 0, 0, 32, cv2.BORDER_REPLICATE)
+    return Frame(np.asarray(picture, np.uint8), 0.0, thing)
+
+
+def test_whoever_teaches_is_told_what_to_do_next(small_bundle: Path) -> None:
+    seen, collector = resting(Bundle.open(small_bundle)), ViewCollector()
+    assert seen.scene is not None
+    empty, moving = (
+        replace(seen, scene=replace(seen.scene, activity=activity), features=None)
+        for activity in (Activity.EMPTY, Activity.MOVING)
+    )
+    collector.begin()
+
+    def after(thing: int, observation: Observation) -> tuple[str, int, bool]:
+        collector.observed(frame_of(thing), observation)
+        progress = collector.progress()
+        assert progress is not None
+        assert (progress.box is None) is (observation is empty)
+        return progress.stage, len(progress.views), progress.seen_already
+
+    assert after(0, empty) == ("show", 0, False)
+    assert after(1, moving) == ("still", 0, False)
+    assert after(1, replace(seen, features=None)) == ("still", 0, False), "not looked at yet"
+    assert after(1, seen) == ("turn", 1, False)
+    assert after(1, seen) == ("turn", 1, True)
+    assert after(1, empty) == ("show", 1, True)
+    assert after(1, moving) == ("still", 1, False)
+    assert after(2, seen) == ("turn", 2, False)
+    assert after(3, seen) == ("done", 3, False)
+    assert after(3, moving) == ("done", 3, False)
+    progress = collector.progress()
+    assert progress is not None
+    first, *others = progress.views
+    assert not collector.remove(max(view.id for view in others) + 1)
+    assert collector.remove(first.id)
+    progress = collector.progress()
+    assert progress is not None
+    assert list(progress.views) == others
+    collector.end()
+    assert not collector.remove(others[0].id)
+
+
+def test_the_first_code_on_the_thing_is_told(small_bundle: Path) -> None:
+    seen, collector = resting(Bundle.open(small_bundle)), ViewCollector()
+    collector.begin()
+    for text in ("shelf 7", "https://id.example/01/04006381333931", "another"):
+        code = cv2.cvtColor(cv2.QRCodeEncoder.create().encode(text), cv2.COLOR_GRAY2BGR)
+        picture = cv2.resize(code, (300, 300), interpolation=cv2.INTER_NEAREST)
+        whole = replace(seen, scene=replace(seen.scene, box=Box(0, 0, 300, 300)))
+        collector.observed(Frame(np.asarray(picture, np.uint8), 0.0, 1), whole)
+        progress = collector.progress()
+        assert progress is not None
+        assert (progress.code, progress.gtin) == ("shelf 7", "")
+    collector.begin()
+    collector.observed(frame_of(1), seen)
+    progress = collector.progress()
+    assert progress is not None
+    assert (progress.code, progress.gtin) == ("", "")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from catalog.building.build import build
 from catalog.bundles.bundle import Bundle
-from catalog.core.errors import ContentError, DiskFullError, ShelfError
+from catalog.core.errors import ContentError, DiskFullError, ShelfError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
 from catalog.sources.read import read_source
 from edge.taught import export, store
@@ -57,6 +58,28 @@ def test_an_export_overwrites_nothing(taught: Taught, bundle: Bundle, tmp_path: 
     (tmp_path / "out" / "mine").touch()
     with pytest.raises(ContentError):
         export_folder(taught.store, tmp_path / "out")
+    folder = tmp_path / "out" / "mine" / "deeper"
+    with pytest.raises(SurroundingsError, match=f"^{folder}: cannot be written: "):
+        export_folder(taught.store, folder)
+
+
+def test_a_folder_has_a_name_that_any_system_takes(taught: Taught, bundle: Bundle) -> None:
+    view = views(bundle, NEW)[:1]
+    for sku in ("a b:c", "x" * 100, "中文"):
+        taught.save(Wish(title="Blots", sku=sku), view)
+    places = [place.parts for place, _ in export.exported_files(taught.store)]
+    assert [parts[0] for parts in places] == ["items.csv", *["photos"] * 3]
+    assert {parts[1] for parts in places[1:]} == {"a-b-c-1", "x" * 60 + "-2", "item-3"}
+
+
+def test_a_folder_that_cannot_be_shared_does_not_stop_the_device(
+    taught: Taught, bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    taught.share(tmp_path / "file" / "shared")
+    assert "what was taught is not ready to be shared: " in caplog.text
+    taught.save(Wish(title="Blots"), views(bundle, NEW))
+    assert len(taught.items()) == 1
 
 
 def test_the_zip_file_holds_the_same(taught: Taught, bundle: Bundle, tmp_path: Path) -> None:
@@ -77,8 +100,9 @@ def test_an_export_fills_no_disk(
     taught.save(Wish(title="Blots"), views(bundle, NEW))
     room = store.LEAST_ROOM + taught.store.photo_bytes()
     monkeypatch.setattr(store, "free_bytes", lambda folder: room)
-    with export_file(taught.store) as file, zipfile.ZipFile(file) as archive:
-        assert len(archive.namelist()) == 4
+    with export_file(taught.store) as file:
+        assert file.tell() == 0, "it is sent from its beginning"
+        assert len(zipfile.ZipFile(file).namelist()) == 4
     monkeypatch.setattr(store, "free_bytes", lambda folder: room - 1)
     with pytest.raises(DiskFullError):
         export_file(taught.store)
@@ -101,6 +125,8 @@ def test_the_shared_folder_follows_what_is_taught(
     assert (shared / "items.csv").read_text().startswith("sku,title")
     taught.save(Wish(title="Blots"), views(bundle, NEW))
     photos = [photo.sha256 for photo in taught.store.photos()]
+    for file in (shared / "photos").iterdir():
+        assert sha256(file.read_bytes()).hexdigest() == file.stem
     assert {file.stem for file in (shared / "photos").iterdir()} == set(photos)
     taught.change(taught.items()[0].item.sku, Wish(title="Dots"))
     source = read_source(shared / "items.csv")

@@ -30,7 +30,7 @@ from edge.taught import describing
 from edge.taught import store as store_module
 from edge.taught import taught as taught_module
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, Features, NewPhoto, TaughtStore
-from edge.taught.taught import MOST_CONFIRMED, Taught
+from edge.taught.taught import MOST_CONFIRMED, NEW_LOOK, Taught, least_telling, open_taught
 from edge.taught.wish import LONGEST_SKU, LONGEST_TEXT, Wish, changed_item, wished_item
 from edge.vision.images import LIGHT_GREY, colours_of_cutout
 from tests.conftest import THINGS
@@ -43,6 +43,7 @@ NOTHING_SEEN = Features(np.zeros(3, np.float32), Descriptors(np.zeros(256, np.ui
 def until_embedded() -> None:
     for thread in threading.enumerate():
         if thread.name == "embed-taught":
+            assert thread.daemon, "a device that is stopped does not wait for it"
             thread.join(60)
 
 
@@ -126,6 +127,29 @@ def test_one_damaged_photo_stops_no_other_when_the_network_changes(
     assert first(newer, NEW)[0] == item.sku
     assert len(newer.photos(item.sku)) == 2
     assert "taught photo 1 is left out" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_photo_that_nobody_thought_of_is_left_out_and_told_in_full(
+    taught: Taught,
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    taught.save(Wish(title="Blots"), views(bundle, NEW))
+    describe, (failing, *others) = taught_module.features_of, taught.store.photos()
+    damaged = taught.store.jpeg(failing.id)
+
+    def fail(bundle: Bundle, jpeg: bytes) -> Features:
+        if jpeg == damaged:
+            raise RuntimeError("nobody thought of it")
+        return describe(bundle, jpeg)
+
+    monkeypatch.setattr(taught_module, "features_of", fail)
+    made = taught._made(bundle, [photo.id for photo in taught.store.photos()])
+    assert [photo for photo, _ in made] == [photo.id for photo in others]
+    assert f"taught photo {failing.id} is left out" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def test_photos_are_joined_though_something_else_fails(
@@ -368,6 +392,46 @@ def test_nothing_can_be_taught_without_a_catalogue(tmp_path: Path) -> None:
         Taught(tmp_path).save(Wish(title="Blots"), [])
 
 
+def test_nothing_can_be_taught_with_a_catalogue_that_was_left(
+    taught: Taught, bundle: Bundle
+) -> None:
+    bundle.close()
+    with pytest.raises(NoCatalogueError, match="no catalogue is open"):
+        taught.items()
+
+
+def test_a_device_goes_on_where_nothing_can_be_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert open_taught(None) is None
+    assert caplog.text == ""
+    (tmp_path / "taught").touch()
+    assert open_taught(tmp_path) is None
+    assert "nothing can be taught: " in caplog.text
+    (tmp_path / "taught").unlink()
+    opened = open_taught(tmp_path)
+    assert opened is not None
+    assert opened.store.photos() == []
+
+
+def test_a_look_that_is_not_kept_takes_the_place_of_what_was_said_before(
+    taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = encode_jpeg(draw_thing(NEW), 480)
+    assert taught.confirm("thing-02", look, "sighting")
+    monkeypatch.setattr(taught, "_surplus", lambda *_: NEW_LOOK)  # it resembles another one most
+    assert not taught.confirm("thing-01", look, "sighting")
+    assert taught.store.photos() == []
+
+
+def test_the_look_that_resembles_another_one_most_says_least() -> None:
+    looks = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32)
+    assert least_telling(looks) == 2, "it is near to both"
+    assert least_telling(looks * np.float32(0.001)) == 2, "whatever the network's scale"
+    assert least_telling(looks[:2]) == 0, "of two the older one"
+    assert least_telling(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]], np.float32)) == 1
+
+
 def test_a_damaged_file_is_put_aside(tmp_path: Path, bundle: Bundle) -> None:
     (tmp_path / FILE).write_bytes(np.random.default_rng(3).bytes(9000))
     taught = Taught(tmp_path)
@@ -431,6 +495,36 @@ def test_what_cannot_be_written_is_said(taught: Taught) -> None:
         other.execute("drop table photos")
     with pytest.raises(ShelfError, match=f"{FILE}: cannot be written: no such table"):
         taught.store.remove_item("thing-00")
+
+
+def test_a_disk_that_is_full_loses_nothing_and_is_said(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    item, small = Item("one", "One"), NewPhoto(b"jpeg", 3, 2, NOTHING_SEEN)
+    numbers = store.save("one", item, [small], "network")
+    (pages,) = store._connection.execute("pragma page_count").fetchone()
+    store._connection.execute(f"pragma max_page_count = {pages + 2}")
+    large = NewPhoto(bytes(10_000), 3, 2, NOTHING_SEEN)
+    with pytest.raises(DiskFullError, match=f"{FILE}: cannot be written: .* full"):
+        store.save("one", Item("one", "Two"), [large], "network")
+    assert [photo.id for photo in store.photos()] == numbers
+    assert store.items() == [item]
+    store.remove_photos(numbers)
+    assert store.photos() == store.items() == []
+    store.close()
+    with pytest.raises(ShelfError, match=f"{FILE}: cannot be read: .* closed"):
+        store.photos()
+
+
+def test_features_of_a_photo_that_was_removed_meanwhile_are_not_kept(tmp_path: Path) -> None:
+    store = TaughtStore(tmp_path)
+    photo = NewPhoto(b"jpeg", 3, 2, NOTHING_SEEN)
+    gone, kept = store.save("one", Item("one", "One"), [photo, photo], "network")
+    store.remove_photos([gone])
+    store.add_features("newer", [(gone, NOTHING_SEEN), (kept, NOTHING_SEEN)])
+    assert list(store.features("newer")) == [kept]
+    store.keep_features_of("newer")
+    assert store.features("network") == {}
+    store.close()
 
 
 def test_a_wish_is_an_item_of_the_catalogue_or_a_new_one(taught: Taught, bundle: Bundle) -> None:

@@ -109,6 +109,7 @@ def test_a_photo_comes_in_a_form_or_as_the_body(how: str) -> None:
     )
     found = uploaded_photo(request)
     assert (found.image.shape, found.size, found.box) == ((20, 40, 3), (40, 20), None)
+    assert request.get_data() == b"", "its bytes are not held while it is searched"
 
 
 @pytest.mark.parametrize(
