@@ -14,10 +14,13 @@ from edge.vision.fixed_scene import FixedScene
 from edge.vision.foreground import (
     Thing,
     _around,
+    alpha_in,
+    is_at_border,
     is_scattered,
     reaches_in,
     texture_agreement,
     things,
+    without_strips,
 )
 from edge.vision.hands import without_hand
 from edge.vision.scene import REST_S
@@ -242,3 +245,66 @@ def test_a_picture_at_rest_is_searched_once_more_and_closely() -> None:
     for frame in range(8):
         scene.update(picture, frame * REST_S / 2)
     assert searches == [False, True]
+
+
+FRAME = Box(0, 0, *SHAPE[::-1])
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """How much of each of the frame's pixels belongs to a thing."""
+    return alpha_in(Thing(Box(*cv2.boundingRect(mask)), mask, int(mask.sum())), FRAME, 1)
+
+
+def test_an_outline_lies_a_pixel_about_its_thing_and_is_soft_at_corners_alone() -> None:
+    expected = mask_of(Box(99, 79, 42, 32)).astype(np.float32)
+    expected[79:111:31, 99:141:41] = (0.75 * 0.75 - 0.3) * 2.5
+    assert np.array_equal(outline(mask_of(Box(100, 80, 40, 30))), expected)
+
+
+@pytest.mark.parametrize("flip", [0, 1])
+def test_a_thing_in_a_mirror_has_its_outline_in_the_mirror(flip: int) -> None:
+    """Its holes and small gaps are filled."""
+    mask = mask_of(Box(100, 80, 60, 30), Box(120, 118, 21, 40), Box(180, 70, 9, 60))
+    mask[90:95, 110:150] = 0
+    mirrored = np.ascontiguousarray(cv2.flip(mask, flip))
+    assert np.array_equal(outline(mirrored), cv2.flip(outline(mask), flip))
+    assert outline(mask)[:, 130].sum() == 80, "no gap and no hole is left there"
+
+
+def test_an_outline_is_cut_out_of_its_frame_and_has_a_pixel_at_least() -> None:
+    mask = mask_of(Box(100, 80, 40, 30))
+    thing = Thing(Box(100, 80, 40, 30), mask, 1200)
+    part = alpha_in(thing, Box(180, 150, 120, 100), 2)
+    assert np.array_equal(part, outline(mask)[75:125, 90:150])
+    assert alpha_in(thing, Box(220, 180, 0, 0), 2).shape == (1, 1)
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        (Box(100, 0, 10, 8), False),  # a strip
+        (Box(100, 0, 10, 12), True),  # deeper, and not much longer than deep
+        (Box(100, 0, 40, 16), False),  # 2.5 times as long as deep
+        (Box(100, 0, 39, 16), True),
+        (Box(100, 0, 100, 17), True),  # too deep
+    ],
+)
+def test_a_strip_along_any_side_is_no_thing(turn: int, box: Box, *, kept: bool) -> None:
+    mask = np.ascontiguousarray(np.rot90(mask_of(box), turn))
+    assert np.array_equal(without_strips(mask), mask if kept else np.zeros_like(mask))
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize(
+    ("box", "touches"),
+    [
+        (Box(100, 1, 5, 20), True),
+        (Box(100, 1, 4, 20), False),  # by chance
+        (Box(100, 2, 50, 20), False),
+    ],
+)
+def test_what_touches_any_side_of_the_frame_is_at_the_border(
+    turn: int, box: Box, *, touches: bool
+) -> None:
+    assert is_at_border(np.rot90(mask_of(box), turn)) is touches
