@@ -49,7 +49,7 @@ class Downloads:
         """Fetch a file; see `FileFetcher.fetch`."""
 
         def show(here: int, fetched: int) -> None:
-            self._progress(self._done + here, max(self._total, self._done + here), fetched)
+            self._progress(self._done + here, max(self._total, self._done + file.bytes), fetched)
 
         path = self._fetcher.fetch(WantedFile(file.sha256, file.bytes), show)
         self._done += file.bytes

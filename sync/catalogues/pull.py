@@ -175,7 +175,6 @@ class Puller:
             log.warning("the owner's index is fetched: %s", error)
         shutil.rmtree(incoming / release.bundle)
         owners = WantedFile(index, manifest.files[INDEX].bytes)
-        downloads.expect([owners])
         downloads.fetch(owners)
         return self._assemble(release, manifest, None)
 
@@ -203,7 +202,6 @@ class Puller:
             if entry.sha256 in files and not fetcher.is_complete(files[entry.sha256])
         }
         maker = FileMaker(changes, manifest, *base, self.shelf.incoming, absent)
-        downloads.expect(files.values())
         try:
             plan = maker.plan(downloads.fetch, downloads.missing)
             pieces = [WantedFile(piece.sha256, piece.bytes) for piece in plan.pieces]

@@ -138,8 +138,8 @@ def probation_worker(follower: ChannelFollower) -> Worker:
                 if follower.check_probation() == "bad":
                     log.error("%s: %s", follower.state().outcome, follower.state().message)
                 logged = ""
-            except ShelfBusyError as error:
-                log.debug("%s", error)  # check again
+            except ShelfBusyError:
+                pass  # check again
             except ShelfError as error:  # such as a full disk: check again, log it once
                 if str(error) != logged:
                     logged = str(error)

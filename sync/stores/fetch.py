@@ -106,7 +106,7 @@ class FileFetcher:
             try:
                 return self._attempt(file, progress)
             except _ResumedBytesError:
-                continue  # they were discarded: the next attempt begins at the first byte
+                pass  # they were discarded: the next attempt begins at the first byte
             except StoreChangedError:
                 self.discard(file)
                 changed += 1

@@ -208,6 +208,7 @@ def test_whoever_teaches_is_told_what_to_do_next(small_bundle: Path) -> None:
 
 def test_the_first_code_on_the_thing_is_told(small_bundle: Path) -> None:
     seen, collector = resting(Bundle.open(small_bundle)), ViewCollector()
+    assert seen.scene is not None
     collector.begin()
     for text in ("shelf 7", "https://id.example/01/04006381333931", "another"):
         code = cv2.cvtColor(cv2.QRCodeEncoder.create().encode(text), cv2.COLOR_GRAY2BGR)

@@ -137,7 +137,7 @@ def test_a_photo_that_nobody_thought_of_is_left_out_and_told_in_full(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     taught.save(Wish(title="Blots"), views(bundle, NEW))
-    describe, (failing, *others) = taught_module.features_of, taught.store.photos()
+    describe, (failing, *others) = describing.features_of, taught.store.photos()
     damaged = taught.store.jpeg(failing.id)
 
     def fail(bundle: Bundle, jpeg: bytes) -> Features:
@@ -509,7 +509,7 @@ def test_a_disk_that_is_full_loses_nothing_and_is_said(tmp_path: Path) -> None:
     assert [photo.id for photo in store.photos()] == numbers
     assert store.items() == [item]
     store.remove_photos(numbers)
-    assert store.photos() == store.items() == []
+    assert (store.photos(), store.items()) == ([], [])
     store.close()
     with pytest.raises(ShelfError, match=f"{FILE}: cannot be read: .* closed"):
         store.photos()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ from catalog.bundles.manifest import (
 )
 from catalog.bundles.records import KINDS, VECTORS_FILE
 from catalog.bundles.shelf import Shelf
+from catalog.bundles.validator import Validated
 from catalog.core.errors import BundleError
 from catalog.core.photos import decode
 from catalog.recognition.index import build_annoy
@@ -35,7 +37,7 @@ from catalog.recognition.local_features.extract import extract_local_features
 from catalog.recognition.local_features.store import LocalFeatureWriter
 from sync.catalogues.changes import FileMaker
 from sync.catalogues.index_process import IndexStoppedError, build_in_child
-from sync.catalogues.local_index import can_build
+from sync.catalogues.local_index import RESERVE, _needed_memory, can_build
 from sync.errors import ForgedError, StoreRefusedError
 from sync.stores.fetch import FileFetcher, WantedFile
 from sync.trust.changes import (
@@ -165,7 +167,8 @@ def test_progress_is_that_of_the_bytes_that_are_fetched(following: Following, ne
     state = following.device().check(lambda here, total: told.append((here, total)))
     assert told[-1] == (state.bytes_fetched, state.bytes_fetched)
     table = int(changes(following)["table"]["bytes"])
-    assert max(total for here, total in told if here > table) == state.bytes_fetched
+    assert told[:2] == [(0, table), (table, table)], "it says what the rest is"
+    assert max(total for here, total in told) == state.bytes_fetched
 
 
 @pytest.mark.usefixtures("unvalidated")
@@ -444,6 +447,25 @@ def test_an_index_that_does_not_serve_is_fetched(
     assert local_files(active) == {}
 
 
+def test_a_bundle_that_fails_with_either_index_is_rejected(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own: list[bool] = []  # whether the index was built here
+
+    def refuse(path: Path, bundle: str, engine: str = "auto") -> Validated:
+        if bundle != done.bundle:
+            return Validated(bundle, engine, cosine=1.0, recall=1.0)
+        own.append(bool(local_files(path)))
+        raise BundleError("it crashes")
+
+    done, before = following.publish(newer), following.active()
+    monkeypatch.setattr("catalog.bundles.validator.validate_in_child", refuse)
+    monkeypatch.setattr("sync.catalogues.local_index.build_in_child", other_index)
+    state = following.device().check()
+    assert (state.outcome, following.active()) == ("rejected", before)
+    assert own == [True, False]
+
+
 @pytest.mark.usefixtures("unvalidated")
 @pytest.mark.parametrize("why", ["shipped", "no memory", "memory not known", "limited"])
 def test_the_index_is_fetched_where_it_is_not_to_be_built(
@@ -478,6 +500,18 @@ def limit_memory(
         (place / "memory.stat").write_text(f"anon 1\ninactive_file {cache}\n")
     monkeypatch.setattr("sync.catalogues.local_index.CGROUP", folder / "cgroup")
     monkeypatch.setattr("sync.catalogues.local_index.CGROUPS", folder)
+
+
+def test_an_index_is_built_where_the_memory_just_suffices(
+    newer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(newer)[0]
+    least = math.ceil((_needed_memory(manifest) + RESERVE) / 1024)  # kB
+    monkeypatch.setattr("sync.catalogues.local_index.CGROUP", tmp_path / "none")
+    monkeypatch.setattr("sync.catalogues.local_index.MEMORY", tmp_path / "meminfo")
+    for free, suffices in ((least, True), (least - 1, False)):
+        (tmp_path / "meminfo").write_text(f"MemTotal: 99999999 kB\nMemAvailable: {free} kB\n")
+        assert can_build(manifest, tmp_path) is suffices
 
 
 def test_an_index_takes_memory_for_its_vectors_and_trees(

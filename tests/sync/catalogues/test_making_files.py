@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from catalog.bundles.manifest import FileEntry, Manifest
-from catalog.bundles.records import VECTORS_FILE, Kind, key
+from catalog.bundles.records import PICTURES_FILE, VECTORS_FILE, Kind, key
 from sync.catalogues import changes as making
 from sync.catalogues.changes import FileMaker, Plan
 from sync.trust.changes import NO_PACK, Changes, Patch, RecordTable, compress, pack_tables
@@ -150,6 +150,16 @@ def test_what_does_not_become_what_was_signed_is_left_out(
     assert not (device.incoming / entry(NEW).sha256).exists()
 
 
+def test_a_base_that_is_damaged_is_named(device: Device, caplog: pytest.LogCaptureFixture) -> None:
+    maker = device.maker(changes(), {"text": entry(NEW)}, {"text": 1000})
+    (device.base / "text").write_bytes(OLD[:-1])
+    data = compress(NEW, OLD)
+    device.piece(data)
+    maker.make(Plan(patches={"text": patch(data, OLD)}), device.fetch)
+    assert f"fetched whole: {device.base / 'text'} is damaged" in caplog.text
+    assert not (device.incoming / entry(NEW).sha256).exists()
+
+
 def table_of(
     records: list[bytes], packs: list[int], starts: list[int], longer: int = 0
 ) -> RecordTable:
@@ -213,6 +223,27 @@ def test_records_come_from_the_base_or_a_pack(device: Device, words: Kind) -> No
     assert (list(plan.packs), len(plan.pieces)) == ([2], 1)
     maker.make(plan, device.fetch)
     assert (device.incoming / entry(CONTENT).sha256).read_bytes() == CONTENT
+
+
+def test_pictures_get_the_head_that_was_published(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite writes there which version of it wrote the file."""
+
+    def write(folder: Path, base: Path, records: Any) -> None:
+        (folder / PICTURES_FILE).write_bytes(b"m" * 100 + b"".join(records))
+
+    kind = Kind("pictures", (PICTURES_FILE,), lambda _: cast(Any, Records(BASE)), write)
+    monkeypatch.setattr(making, "KINDS", [kind])
+    head = b"H" * 100
+    content = head + b"".join(BASE)
+    table = device.piece(pack_tables({"pictures": table_of(BASE, [NO_PACK] * 2, [0, 0])}))
+    files = {PICTURES_FILE: entry(content), VECTORS_FILE: FileEntry(bytes=8, sha256="0" * 64)}
+    given = changes(kinds=("pictures",), table=table, head=head.hex())
+    base = {PICTURES_FILE: entry(b"base")}
+    maker = device.maker(given, files, {PICTURES_FILE: 10_000}, photos=len(BASE), base=base)
+    maker.make(maker.plan(device.fetch, device.missing), device.fetch)
+    assert (device.incoming / entry(content).sha256).read_bytes() == content
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,25 @@ def test_a_version_that_was_gone_back_from_is_not_gone_back_to(shelf: Shelf) -> 
     assert number(shelf) == 2
 
 
+def test_unpin_forgets_that_the_newest_was_rejected_and_nothing_else(shelf: Shelf) -> None:
+    rejected = RejectedBundle(reason="does not answer", by=validated_by("auto"))
+    change(shelf, rejected={"newest": rejected, "other": rejected})
+    unpin(shelf, newest="newest")
+    assert list(shelf.state().rejected) == ["other"]
+
+
+@pytest.mark.parametrize("previous", ["none", "the active one"])
+def test_there_must_be_a_version_to_go_back_to(shelf: Shelf, previous: str) -> None:
+    (shelf.folder / "previous").unlink()
+    if previous != "none":
+        (shelf.folder / "previous").symlink_to((shelf.folder / "active").readlink())
+    with pytest.raises(ShelfError, match=rf"^{shelf.folder}: there is no version to go back to"):
+        roll_back(shelf)
+    (shelf.folder / "active").unlink()
+    with pytest.raises(ShelfError, match="there is no version to go back to"):
+        roll_back(shelf)
+
+
 def test_pinning_what_is_active_switches_nothing(shelf: Shelf) -> None:
     before, previous = shelf.activation(), shelf.previous()
     pin(shelf, "2")
@@ -119,6 +138,30 @@ def test_the_fleets_owner_pins_a_version_and_lets_it_go(shelf: Shelf) -> None:
     with locked(shelf.folder / "lock", wait_s=1):
         obey(shelf, Desired(), "auto")
         obey(shelf, Desired(pin=3), "auto")
+
+
+def test_a_pin_of_what_is_active_leaves_its_probation_and_one_of_another_ends_it(
+    shelf: Shelf,
+) -> None:
+    trial = Probation(bundle="two", patience_s=60.0, before=None)
+    change(shelf, trial=trial)
+    obey(shelf, Desired(pin=2), "auto")
+    assert (number(shelf), shelf.state().pinned_by, shelf.state().trial) == (2, FLEET, trial)
+    (shelf.folder / "active").unlink()
+    obey(shelf, Desired(pin=2), "auto")
+    assert (number(shelf), shelf.state().trial) == (2, None)
+
+
+@pytest.mark.parametrize("before", [None, 2])
+def test_a_damaged_version_is_not_pinned_but_fetched_again(
+    shelf: Shelf, before: int | None
+) -> None:
+    obey(shelf, Desired(pin=before), "auto")
+    (one,) = (name for name, at in shelf.state().releases.items() if at == 1)
+    with (shelf.versions / one / "items.db").open("ab") as file:
+        file.write(b"x")
+    obey(shelf, Desired(pin=1), "auto")
+    assert (number(shelf), shelf.state().pinned, shelf.state().pinned_by) == (2, None, "")
 
 
 def test_a_pin_waits_for_the_first_catalogue(tmp_path: Path) -> None:

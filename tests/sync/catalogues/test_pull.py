@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,19 +22,26 @@ from catalog.bundles.bundle import Bundle
 from catalog.bundles.manifest import MANIFEST, verify
 from catalog.bundles.validator import Validated
 from catalog.core.errors import BundleError, ShelfError
+from catalog.core.locks import locked
 from catalog.core.state import (
     UNPINNED,
+    Fetching,
     SyncState,
     Version,
     edge_state,
     read_sync_state,
     write_edge_state,
 )
+from sync.catalogues import follower
+from sync.catalogues.fleet_pin import FLEET
+from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.pull import OPEN_TIMEOUT_S
+from sync.fleet.desired import NOTHING, Desired, keep_desired
 from sync.stores.choice import open_store
 from sync.trust.keys import KeyFolder
 from sync.trust.publish import ReleasePublisher
 from tests.conftest import sign_again
+from tests.support.brokers import until
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.following import Following, passphrase, variant
 from tests.support.s3_server import S3Server
@@ -93,7 +101,9 @@ def test_the_first_boot_needs_a_root_and_a_source_alone(
 ) -> None:
     following = first.copy(tmp_path / "world")
     shutil.rmtree(following.data)
-    state = following.device().check()
+    totals: set[int] = set()
+    state = following.device().check(lambda _, total: totals.add(total))
+    assert totals == {state.bytes_fetched}
     assert (state.outcome, state.message) == (
         "installed",
         f"release 1, {verify(small_bundle)[1]}, is active",
@@ -148,9 +158,10 @@ def test_a_file_damaged_on_the_shelf_is_fetched_not_linked(
     active = following.shelf.active()
     assert active is not None
     (active / "index.ann").write_bytes(b"x" * (active / "index.ann").stat().st_size)
-    done = following.publish(newer)
-    state = following.device().check()
+    done, totals = following.publish(newer), set[int]()
+    state = following.device().check(lambda _, total: totals.add(total))
     assert state.outcome == "installed"
+    assert totals == {state.bytes_fetched}, "what is linked is not counted"
     assert verify(following.shelf.versions / done.bundle)[1] == done.bundle
     assert state.bytes_fetched == sum(
         (newer / name).stat().st_size for name in ("pictures.db", "index.ann")
@@ -248,8 +259,13 @@ def test_a_clock_that_starts_in_1970_installs_and_is_said(
 def test_what_is_known_of_the_channel_stays_known_while_the_store_cannot_be_reached(
     following: Following, newer: Path, tmp_path: Path
 ) -> None:
-    done = following.publish(newer)
-    state = following.device().check()
+    folder = following.data / "state"
+    done, before = following.publish(newer), read_sync_state(folder)
+    told: list[Fetching | None] = []
+    state = following.device().check(lambda *_: told.append(read_sync_state(folder).fetching))
+    assert told[0] is not None
+    assert (told[0].bytes, told[0].total, state.fetching) == (0, state.bytes_fetched, None)
+    assert state.bytes_fetched_ever - before.bytes_fetched_ever == state.bytes_fetched > 0
     known = (state.newest, state.expires_at, state.ends)
     assert state.newest == Version(bundle=done.bundle, release=2)
     assert (state.expires_at, state.ends) == (done.expires, done.ends)
@@ -425,6 +441,24 @@ def test_a_data_folder_that_cannot_be_made_is_named(following: Following) -> Non
         following.device().check()
 
 
+def test_a_state_folder_that_cannot_be_written_is_named(following: Following) -> None:
+    folder = following.data / "state"
+    shutil.rmtree(folder)
+    folder.touch()
+    with pytest.raises(ShelfError, match=f"^{folder}: cannot be written: "):
+        following.device().pin("1")
+
+
+def test_two_changes_of_the_state_wait_for_each_other(following: Following) -> None:
+    changing = threading.Thread(target=lambda: following.device().pin("1"))
+    with locked(following.data / "state" / "sync.lock"):
+        changing.start()
+        until(lambda: following.shelf.state().pinned is not None)
+        assert following.device().state().outcome == "installed"
+    changing.join(60)
+    assert following.device().state().outcome == "pinned"
+
+
 # What proves itself, and what does not
 
 
@@ -572,6 +606,68 @@ def test_what_was_pinned_while_a_release_was_checked_stays(
     assert following.active() == active
 
 
+@pytest.mark.usefixtures("unvalidated")
+@pytest.mark.parametrize("interval", [0.0, 3600.0])
+def test_a_release_is_not_installed_where_the_owner_changes_the_mind_meanwhile(
+    following: Following, newer: Path, interval: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noticed while a file comes, every few seconds, and before the switch at the latest."""
+    monkeypatch.setattr(follower, "PROGRESS_INTERVAL_S", interval)
+    following.publish(newer)
+    keep_desired(following.data / "state", NOTHING)
+    other = Desired(channel="north")
+    state = following.device().check(lambda *_: keep_desired(following.data / "state", other))
+    assert refused(following, state, "failed") == follower.CHANGED
+    assert (state.bytes_fetched < 3_000_000) is (interval == 0)
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_release_that_the_owner_pins_is_pinned_as_soon_as_it_is_installed(
+    following: Following, newer: Path
+) -> None:
+    """Its files may be folders deep."""
+    (newer / "featurizer" / "two" / "layers").mkdir(parents=True)
+    (newer / "featurizer" / "two" / "layers" / "one").write_bytes(b"x")
+    sign_again(newer)
+    done = following.publish(newer)
+    keep_desired(following.data / "state", Desired(pin=2))
+    state = following.device().check()
+    assert (state.outcome, state.pinned) == ("installed", done.bundle)
+    assert following.shelf.state().pinned_by == FLEET
+
+
+def test_a_fault_is_kept_in_the_state_and_published(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[SyncState] = []
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of it")
+
+    device = following.device()
+    monkeypatch.setattr(device, "_publish", told.append)
+    monkeypatch.setattr(follower, "configured_store", fail)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            device.check()
+    (state,) = told
+    assert (state.outcome, state.message) == ("failed", "ZeroDivisionError: nobody thought of it")
+    assert read_sync_state(following.data / "state").outcome == "failed"
+
+
+def test_what_the_fleets_owner_wants_holds_though_the_settings_of_reports_are_wrong(
+    following: Following, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(following.data))
+    keep_desired(following.data / "state", Desired(channel="north"))
+    channels = {}
+    for shadow in ("true", "false", '"perhaps"'):
+        config = tmp_path / "settings.toml"
+        config.write_text(f"[outbox]\nshadow = {shadow}\n")
+        channels[shadow] = ChannelFollower.from_settings(config, following.source).channel
+    assert channels == {"true": "north", "false": "stable", '"perhaps"': "north"}
+
+
 # Going back and staying
 
 
@@ -667,9 +763,18 @@ def test_a_network_with_names_that_are_no_text_is_rejected_and_remembered(
     assert "is not tried again" in following.device().check().message
 
 
-@pytest.mark.parametrize("wanted", ["", "absent", "7"])
-def test_only_a_version_on_the_shelf_can_be_pinned(following: Following, wanted: str) -> None:
-    with pytest.raises(ShelfError, match=f"there are: {following.active()}"):
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("", "'': several versions of that name on this device"),
+        ("absent", "'absent': no version of that name on this device"),
+        ("7", "no release 7 on this device"),
+    ],
+)
+def test_only_a_version_on_the_shelf_can_be_pinned(
+    following: Following, wanted: str, said: str
+) -> None:
+    with pytest.raises(ShelfError, match=f"^{said}; there are: {following.active()}"):
         following.device().pin(wanted)
 
 

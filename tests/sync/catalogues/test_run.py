@@ -79,6 +79,15 @@ def test_a_download_is_logged_now_and_then_and_at_its_end(
     ]
 
 
+def test_the_speed_of_a_short_download_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    times = iter([0.0, 0.0, 0.5])
+    show = log_progress(lambda: next(times))
+    with caplog.at_level("INFO"):
+        show(0, 5_000_000)
+        show(5_000_000, 5_000_000)
+    assert caplog.messages == ["fetched 5.0 of 5.0 MB, 10.00 MB/s"]
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_a_download_has_a_bar_on_a_terminal_alone(
     is_terminal: bool, caplog: pytest.LogCaptureFixture
@@ -300,6 +309,22 @@ def test_devices_check_at_different_times(rand: float, interval: float) -> None:
     assert work(checked, 2, rand) == pytest.approx([interval])
 
 
+def test_a_wish_for_a_check_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wake, stopping = threading.Event(), threading.Event()
+    is_set: list[bool] = []
+
+    class Looking(Checked):
+        def seconds_until_window(self, late: float) -> float:
+            is_set.append(wake.is_set())
+            wake.set()
+            return 0.0
+
+    checked = Looking([state("waiting"), state("waiting")], stopping)
+    wake.set()
+    run.pull_worker(cast(ChannelFollower, checked))(stopping, wake)
+    assert is_set == [False, False]
+
+
 def test_a_pull_ends_amid_a_download_where_the_process_stops() -> None:
     checked = Checked([state("installed")], threading.Event(), fetching=(1, 10))
     assert work(checked, 1) == []
@@ -387,7 +412,7 @@ def test_progress_is_that_of_all_files() -> None:
     assert told == [(3, 30, 0), (10, 30, 7), (13, 30, 0), (30, 30, 17)]
     told.clear()
     downloads.fetch(one)  # which nobody expected
-    assert told == [(33, 33, 0), (40, 40, 7)]
+    assert told == [(33, 40, 0), (40, 40, 7)]
     told.clear()
     downloads.expect([one])
     downloads.fetch(one)

@@ -28,6 +28,7 @@ from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.stores.fetch import FileFetcher, WantedFile, sweep
 from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.open_files import open_in
 from tests.support.s3_server import ACCESS, BUCKET, SECRET
 
 CONTENT = random.Random(4).randbytes(3_000_000)
@@ -122,6 +123,19 @@ def test_a_file_comes_whole_and_nothing_else_stays(
     assert sent(faulty) == len(CONTENT)
     assert fetch.fetch(wanted()) == path
     assert sent(faulty) == len(CONTENT), "what is here is not fetched again"
+    assert open_in(incoming) == []
+
+
+def test_what_came_is_on_the_disk_every_few_steps(fetch: FileFetcher, incoming: Path) -> None:
+    """So a kill, or a power cut, loses little of a large file."""
+    lost: list[int] = []
+
+    def look(here: int, fetched: int) -> None:
+        file = incoming / f"{wanted().sha256}.journal"
+        lost.append(here - (json.loads(file.read_bytes())["bytes"] if file.exists() else 0))
+
+    fetch.fetch(wanted(), look)
+    assert max(lost) < 2 * STEP
 
 
 def test_a_fetch_is_resumed_where_it_ended(
@@ -182,9 +196,14 @@ def test_a_wrong_byte_from_before_is_found_and_the_file_begun_anew(
 
 
 def test_a_finished_file_that_was_damaged_is_fetched_again(
-    fetch: FileFetcher, incoming: Path
+    fetch: FileFetcher, incoming: Path, faulty: FaultyProxy
 ) -> None:
     (incoming / wanted().sha256).write_bytes(CONTENT[:-1] + b"x")
+    faulty.faults.append(Fault("files/", "status", status=404))
+    with pytest.raises(NotInStoreError):
+        fetch.fetch(wanted())
+    assert not fetch.is_complete(wanted())
+    faulty.faults.clear()
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
@@ -208,6 +227,14 @@ def test_a_link_that_breaks_off_is_taken_up_again(
     assert path.read_bytes() == CONTENT
     assert len(faulty.requests) == 4
     assert sum(fetched) < 1.1 * len(CONTENT)
+
+
+def test_a_link_that_brings_nothing_twice_after_it_brought_much_is_not_left(
+    fetch: FileFetcher, faulty: FaultyProxy
+) -> None:
+    faulty.faults.append(Fault("files/", "truncate", times=1, after=900_000))
+    faulty.faults.append(Fault("files/", "truncate", times=2))
+    assert fetch.fetch(wanted()).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("how", ["truncate", "reset", "busy"])
@@ -273,6 +300,23 @@ def test_a_store_that_ignores_ranges_sends_all_again(
         fetch.fetch(wanted(), kill_after(1_000_000))
     faulty.faults.append(Fault("files/", "ignore ranges"))
     assert fetch.fetch(wanted()).read_bytes() == CONTENT
+
+
+def test_a_store_that_sends_all_again_is_believed_no_second_time(
+    fetch: FileFetcher, store: Store, incoming: Path, faulty: FaultyProxy
+) -> None:
+    try:
+        wrong = store.write(FILE, CONTENT[:-1] + b"x")
+        assert wrong is not None
+        (incoming / f"{wanted().sha256}.part").write_bytes(CONTENT[:5000])
+        journal = json.dumps({"etag": wrong.etag, "bytes": 5000})
+        (incoming / f"{wanted().sha256}.journal").write_text(journal)
+        faulty.faults.append(Fault("files/", "ignore ranges"))
+        with pytest.raises(ForgedError):
+            fetch.fetch(wanted())
+    finally:
+        store.write(FILE, CONTENT)
+    assert sent(faulty) == len(CONTENT)
 
 
 @pytest.mark.parametrize("how", ["", "ignore conditions"])

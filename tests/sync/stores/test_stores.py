@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -129,6 +130,13 @@ def test_what_is_absent_is_named(store: Store) -> None:
         store.read("files/nothing", 10)
     with pytest.raises(NotInStoreError), store.open("files/nothing", 5):
         pass
+
+
+def test_folders_are_listed_without_files(store: Store) -> None:
+    for name in ("reports/one/a", "reports/two/b/c", "reports/note", "other/d"):
+        store.write(name, b"x")
+    assert sorted(store.folders("reports")) == ["one", "two"]
+    assert store.folders("reports/one") == store.folders("absent") == []
 
 
 def test_more_than_allowed_is_not_read(store: Store) -> None:
@@ -417,6 +425,9 @@ def test_headers_that_trickle_in_are_not_waited_for(
     faulty.faults.append(Fault("files/a", "slow headers"))
     with pytest.raises(StoreUnreachableError, match="Read timeout"):
         bad.read("files/a", len(CONTENT))
+    left = [thread for thread in threading.enumerate() if thread.name == "asking S3"]
+    assert left
+    assert all(thread.daemon for thread in left), "no process waits for them at its end"
 
 
 def test_what_arrived_can_be_taken_at_once(bad: Store, faulty: FaultyProxy) -> None:
