@@ -42,11 +42,14 @@ class ShopSetting:
         name: Its section and name, as "page.name".
         value: What it will be when the device starts again.
         fixed_by: What decides it in place of the file; empty where the file does.
+        least, most: The bounds of a number; None where it has none.
     """
 
     name: str
     value: Value
     fixed_by: str = ""
+    least: float | None = None
+    most: float | None = None
 
 
 class _Before(BaseModel):
@@ -90,7 +93,8 @@ class ShopSettings:
         """
         values = self._values()
         return [
-            ShopSetting(name, _shown(name, values[name]), self._fixed_by(name)) for name in values
+            ShopSetting(name, _shown(name, values[name]), self._fixed_by(name), *self._bounds(name))
+            for name in values
         ]
 
     @property
@@ -170,6 +174,12 @@ class ShopSettings:
 
     def _existing(self) -> Path | None:
         return self.file if self.file.exists() else None
+
+    def _bounds(self, name: str) -> tuple[float | None, float | None]:
+        section, _, key = name.partition(".")
+        found = self._models[section].model_fields[key].metadata  # as of Field(ge=..., le=...)
+        least, most = ([getattr(bound, kind, None) for bound in found] for kind in ("ge", "le"))
+        return next(filter(None, least), None), next(filter(None, most), None)
 
     def _fixed_by(self, name: str) -> str:
         section, _, key = name.partition(".")

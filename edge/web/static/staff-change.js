@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { button } from "./staff-buttons.js";
+import { priceNote } from "./staff-price.js";
 import { say } from "./words.js";
 
 const FIELDS = { title: say("Its name"), sku: say("Its number (SKU)"), price: say("Price"), location: say("Where it is") };
@@ -19,7 +20,8 @@ export function changeForm(item, { onSave, onCancel }) {
   const another = button(say("Save as another"), () => ask({ another: true }));
   another.hidden = true;
   const fields = make("div", "fields", ...rows.map(({ row }) => row));
-  const form = make("form", "naming", fields, wrong, make("div", "actions", save, another, button(say("Cancel"), onCancel)));
+  const note = priceNote(rows.find(({ field }) => field.name === "price").field);
+  const form = make("form", "naming", fields, note, wrong, make("div", "actions", save, another, button(say("Cancel"), onCancel)));
   form.autocomplete = "off";
 
   async function ask(more = {}) {

@@ -14,7 +14,9 @@ export class SettingsCard {
     this.#link = link;
     byId("settings-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#ask("POST", say("Changed."), this.#changes());
+      const beyond = beyondBounds();
+      if (beyond) this.#complain(beyond);
+      else this.#ask("POST", say("Changed."), this.#changes());
     });
     byId("settings-form").addEventListener("input", () => byId("settings-save").classList.add("strong"));
     byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", say("The last change is undone.")));
@@ -98,7 +100,19 @@ const FIELDS = { // the label of each setting, what an empty field says, and whe
   "edge.keep_looks": [say("Keep pictures of what was shown, on this device"), ""],
 };
 
-function field({ name, value, fixed_by }) {
+// Why the first number that its setting does not take is none, in the unit of its field; null where all are taken.
+function beyondBounds() {
+  for (const input of byId("settings-fields").querySelectorAll("input[type=number]")) {
+    const { shown, least, most } = input.dataset;
+    const number = Number(input.value);
+    if (input.disabled || said(input) === shown || (number >= least && number <= most)) continue;
+    input.focus();
+    return new Error(say("{label}: from {least} to {most}.", { label: FIELDS[input.name][0], least, most }));
+  }
+  return null;
+}
+
+function field({ name, value, fixed_by, least, most }) {
   const [label, empty, hint = ""] = FIELDS[name] ?? [name, ""];
   const input = name === "page.language" ? select(LANGUAGES, value) : make("input");
   input.name = name;
@@ -109,7 +123,9 @@ function field({ name, value, fixed_by }) {
   } else if (typeof value === "number") {
     input.type = "number";
     input.step = "any";
-    input.value = name.endsWith("_share") ? Math.round(value * 1000) / 10 : value;
+    input.value = inUnits(name, value);
+    input.dataset.least = inUnits(name, least ?? -Infinity);
+    input.dataset.most = inUnits(name, most ?? Infinity);
   } else {
     input.value = value;
     input.dir = "auto";
@@ -128,6 +144,11 @@ function field({ name, value, fixed_by }) {
     row.append(make("p", "soft", say("Set by {what}.", { what: fixed_by })));
   }
   return row;
+}
+
+// A number as its field shows it: of shares so many of 100.
+function inUnits(name, value) {
+  return name.endsWith("_share") ? Math.round(value * 1000) / 10 : value;
 }
 
 // A field below its name; one that is ticked before it, and a touch on the name ticks it, too.

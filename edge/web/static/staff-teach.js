@@ -4,6 +4,7 @@ import { byId, make, wait } from "./dom.js";
 import { LivePicture } from "./picture.js";
 import { lookAgain } from "./staff-again.js";
 import { itemOffer } from "./staff-buttons.js";
+import { priceNote } from "./staff-price.js";
 import { blindWords, stepWords } from "./staff-step.js";
 import { say } from "./words.js";
 
@@ -40,6 +41,7 @@ export class TeachCard {
       event.preventDefault();
       this.#save();
     });
+    byId("price").after(priceNote(byId("price")));
     byId("title").addEventListener("input", () => {
       clearTimeout(this.#typing);
       this.#typing = setTimeout(() => this.#offer(), TYPING);
