@@ -132,7 +132,7 @@ class Assembler:
         if (out.exists() or out.is_symlink()) and not is_bundle(out):
             raise BundleError(f"{out}: exists and is not a bundle; choose another --out")
         if not any(stored.photos for stored in items):
-            raise ContentError(f"{out}: none of its {len(items)} items has a photo")
+            raise ContentError(f"{out}: no item of {len(items)} has a photo")
         featurizer, shared, target = self._featurizer, self._shared, out.resolve()
         opened = FeatureCache(self._cache_folder, limit=None)
         with closing(opened) as cache, workspace(target) as folder:

@@ -26,6 +26,7 @@ from catalog.building.workspace import publish, workspace
 from catalog.bundles.items import can_be_read
 from catalog.bundles.manifest import IndexEntry, is_bundle
 from catalog.core.errors import BundleError, ContentError, FeaturizerError
+from catalog.core.terminal import counted
 from catalog.core.vectors import Vectors, normalised
 from catalog.networks import projection
 from catalog.networks.featurizer import Featurizer
@@ -149,8 +150,9 @@ def build_source(
     """
     if options.strict and source.left_out:
         raise ContentError(
-            f"nothing was built, as --strict says: {len(source.left_out)} rows or files "
-            f"were left out, the first is {source.left_out[0]}"
+            f"nothing was built, as --strict says: "
+            f"{counted(len(source.left_out), 'row or file was', 'rows or files were')} left out, "
+            f"the first is {source.left_out[0]}"
         )
     if options.strict and source.warnings:
         raise ContentError(f"nothing was built, as --strict says: {source.warnings[0]}")
@@ -327,8 +329,9 @@ def _check_photos(
     without = tuple(source.item.sku for source in items if source.item.sku not in present)
     if options.strict and (collected.skipped or without):
         raise ContentError(
-            f"nothing was built, as --strict says: {len(collected.skipped)} photos "
-            f"cannot be used, and {len(without)} items have none"
+            f"nothing was built, as --strict says: "
+            f"{counted(len(collected.skipped), 'photo')} cannot be used, and "
+            f"{counted(len(without), 'item has', 'items have')} none"
         )
     return without
 

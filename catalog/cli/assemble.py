@@ -14,7 +14,7 @@ from rich.console import Console
 from catalog.cli.expected import advice, expectation
 from catalog.core.errors import ContentError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, print_json, progress_bars
+from catalog.core.terminal import as_json, counted, print_json, progress_bars
 
 LONGEST_NAME = 160  # bytes of a bundle's name; a file system takes 255, temporary endings included
 
@@ -105,7 +105,8 @@ def assemble(
         return
     for report in reports:
         click.echo(
-            f"{report.path}: {report.items} items, {report.photos} photos in {report.seconds} s"
+            f"{report.path}: {counted(report.items, 'item')}, {counted(report.photos, 'photo')} "
+            f"in {report.seconds} s"
         )
         if each is None:
             click.echo(

@@ -15,7 +15,7 @@ from catalog.cli.preview import print_preview
 from catalog.cli.sources import items_option, print_left_out, print_source
 from catalog.core.errors import ContentError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, names, print_json, progress_bars
+from catalog.core.terminal import as_json, counted, names, print_json, progress_bars
 
 if TYPE_CHECKING:
     from catalog.building.build import BuildReport
@@ -237,7 +237,7 @@ def _with_shared(
 
 def _print_build(report: BuildReport) -> None:
     click.echo(
-        f"{report.path}: {report.items} items, {report.photos} photos "
+        f"{report.path}: {counted(report.items, 'item')}, {counted(report.photos, 'photo')} "
         f"({report.reused} reused) in {report.seconds} s"
     )
     if report.weights:
@@ -256,7 +256,7 @@ def _print_build(report: BuildReport) -> None:
             "item more often so; --keep-whole leaves them whole"
         )
     if report.read:
-        click.echo(f"what is printed on the photos of {report.read} items was read")
+        click.echo(f"what is printed on the photos of {counted(report.read, 'item')} was read")
     click.echo(f"to expect of 100 looks at its own things: {expectation(report.calibration)}")
     if todo := advice(report.calibration, report.path):
         click.echo(todo)
@@ -275,20 +275,25 @@ def _print_build(report: BuildReport) -> None:
 def _print_photos(report: BuildReport) -> None:
     """Print which rows and photos were left out, and which photos are copies of others."""
     if report.left_out:
-        click.echo(f"{len(report.left_out)} rows or files were left out, named above")
+        rows = counted(len(report.left_out), "row or file was", "rows or files were")
+        click.echo(f"{rows} left out, named above")
     if report.skipped:
-        click.echo(f"{len(report.skipped)} photos were left out, named above")
+        click.echo(
+            f"{counted(len(report.skipped), 'photo was', 'photos were')} left out, named above"
+        )
     if report.unconfirmed:
         click.echo(
-            f"{report.unconfirmed} photos by address are as fetched earlier: "
-            "their servers did not answer, or no longer have them"
+            f"{counted(report.unconfirmed, 'photo by address is', 'photos by address are')} as "
+            "fetched earlier: the server did not answer, or has it no longer"
         )
     if report.copies:
         copies = tuple(f"{copy.name} (of {Path(copy.original).name})" for copy in report.copies)
-        click.echo(
-            f"{len(copies)} photos are copies of others of their item and count as one with them: "
-            f"{names(copies, MOST_COPIES)}"
+        photos = counted(
+            len(copies),
+            "photo is a copy of another of its item and counts as one with it",
+            "photos are copies of others of their item and count as one with them",
         )
+        click.echo(f"{photos}: {names(copies, MOST_COPIES)}")
     if report.same_picture:
         groups = tuple(" = ".join(group) for group in report.same_picture)
         click.echo(
@@ -300,16 +305,21 @@ def _print_photos(report: BuildReport) -> None:
 def _print_unpictured(report: BuildReport) -> None:
     """Print which items have no photo, or few."""
     if report.only_by_reading:
+        items = counted(len(report.only_by_reading), "item has", "items have")
         click.echo(
-            f"{len(report.only_by_reading)} items have no photo: only a code or the words on a "
-            f"thing can find them: {names(report.only_by_reading)}"
+            f"{items} no photo, and can only be found by a code or the words on a thing: "
+            f"{names(report.only_by_reading)}"
         )
     if report.without_photos:
         click.echo(f"left without a photo: {names(report.without_photos)}")
     if report.few_photos:
+        items = counted(
+            len(report.few_photos),
+            "item has fewer than three photos, and is found",
+            "items have fewer than three photos, and are found",
+        )
         click.echo(
-            f"{len(report.few_photos)} items have fewer than three photos, and are found less "
-            f"often for it: {names(report.few_photos)}\n"
+            f"{items} less often for it: {names(report.few_photos)}\n"
             "  add some with: visual-search edge capture PHOTOS --sku SKU"
         )
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from catalog.cli.sources import items_option, print_source
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, names, one_line, print_json
+from catalog.core.terminal import as_json, counted, names, one_line, print_json
 
 if TYPE_CHECKING:
     from catalog.evaluation.compare import NetworkResult
@@ -129,9 +129,14 @@ def _print_results(results: list[NetworkResult]) -> None:
             f"{result.dimensions}{shortened}",
         )
     Console().print(table)
-    click.echo(f"{results[0].asked} photos asked")
+    click.echo(f"{counted(results[0].asked, 'photo')} asked")
     if results[0].copies:
-        click.echo(f"{results[0].copies} photos are copies of others and count as one with them")
+        copies = counted(
+            results[0].copies,
+            "photo is a copy of another and counts as one with it",
+            "photos are copies of others and count as one with them",
+        )
+        click.echo(copies)
     if results[0].asked_copies:
         click.echo(
             f"{results[0].asked_copies} of the photos that asked are copies of labelled ones, "

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from catalog.core.access import why_unwritable
 from catalog.core.errors import ShelfError
-from catalog.core.terminal import as_json, print_json, progress_bars
+from catalog.core.terminal import as_json, counted, print_json, progress_bars
 
 
 @click.command()
@@ -41,4 +41,4 @@ def draw(folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder), "items": items})
     else:
-        click.echo(f"{items} items and items.csv in {folder}")
+        click.echo(f"{counted(items, 'item')} and items.csv in {folder}")

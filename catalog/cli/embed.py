@@ -61,7 +61,7 @@ def embed(config: Path | None, /, listing: Path, out: Path, *, as_json: bool, **
                 vectors.append(result.feature.vector)
             show("photos", done, len(paths))
     if not vectors:
-        raise ContentError(f"{listing}: none of its {len(paths)} photos could be read")
+        raise ContentError(f"{listing}: no photo of {len(paths)} could be read")
     arrays: dict[str, Any] = {
         "paths": np.array(used),
         "vectors": featurizer.vectors(np.stack(vectors)),

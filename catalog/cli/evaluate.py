@@ -16,7 +16,7 @@ from catalog.cli.sources import items_option
 from catalog.core.access import why_unwritable
 from catalog.core.errors import SurroundingsError
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, names, one_line, print_json, progress_bars
+from catalog.core.terminal import as_json, counted, names, one_line, print_json, progress_bars
 
 if TYPE_CHECKING:
     from catalog.evaluation.evaluate import Evaluation, PhotoAnswer
@@ -116,7 +116,7 @@ def evaluate(  # noqa: PLR0913  # click passes each option of the command
     if result.known is not None and result.known.perhaps:
         unknown += f"; of its own things {result.known.perhaps:.1%} have it among the guesses"
     click.echo(
-        f"{result.queries} photos: {result.top1:.1%} right first, "
+        f"{counted(result.queries, 'photo')}: {result.top1:.1%} right first, "
         f"{result.top5:.1%} among the first five{unknown}"
     )
     for photo in result.skipped:

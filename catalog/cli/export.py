@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from catalog.core.settings import CatalogSettings, load
-from catalog.core.terminal import as_json, print_json, progress_bars
+from catalog.core.terminal import as_json, counted, print_json, progress_bars
 
 
 @click.command()
@@ -58,5 +58,5 @@ def export(config: Path | None, bundle: Path, out: Path, address: str, *, as_jso
         print_json({"out": str(out), **asdict(written)})
         return
     click.echo(f"{out / VECTORS}: {written.photos} vectors of {written.dimensions} numbers")
-    click.echo(f"{out / METADATA} and {out / PHOTOS}: {written.photos} photos")
+    click.echo(f"{out / METADATA} and {out / PHOTOS}: {counted(written.photos, 'photo')}")
     click.echo("next: docs/deeplens.md, the cloud side of the sample")

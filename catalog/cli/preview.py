@@ -10,7 +10,7 @@ from rich.console import Console
 
 from catalog.cli.sources import print_left_out
 from catalog.core.errors import ContentError
-from catalog.core.terminal import names, one_line, print_json
+from catalog.core.terminal import counted, names, one_line, print_json
 
 if TYPE_CHECKING:
     from catalog.building.preview import Preview
@@ -43,9 +43,10 @@ def print_preview(console: Console, source: Source, *, strict: bool, as_json: bo
     without = (*seen.without_photos, *seen.only_by_reading)
     if strict and (seen.skipped or without or seen.left_out):
         raise ContentError(
-            f"nothing would be built, as --strict says: {len(seen.skipped)} photos cannot be "
-            f"used, {len(without)} items have none, and {len(seen.left_out)} rows or "
-            "files were left out"
+            f"nothing would be built, as --strict says: "
+            f"{counted(len(seen.skipped), 'photo')} cannot be used, "
+            f"{counted(len(without), 'item has', 'items have')} none, and "
+            f"{counted(len(seen.left_out), 'row or file was', 'rows or files were')} left out"
         )
     if strict and seen.warnings:
         raise ContentError(f"nothing would be built, as --strict says: {seen.warnings[0]}")
@@ -61,30 +62,33 @@ def _print(seen: Preview) -> None:
         category = item.item.attributes.get("category", "")
         click.echo(
             one_line(
-                f"{item.item.sku}: {item.item.title}, {len(item.photos)} photos"
+                f"{item.item.sku}: {item.item.title}, {counted(len(item.photos), 'photo')}"
                 f"{category and f', category {category}'}"
             )
         )
     if len(with_photos) > MOST_ITEMS:
         click.echo(f"and {len(with_photos) - MOST_ITEMS} more items; --json has them all")
     click.echo(
-        f"would be built: {seen.items} items, {seen.photos} photos, {seen.to_fetch} of them to "
-        "be fetched"
+        f"would be built: {counted(seen.items, 'item')}, {counted(seen.photos, 'photo')}, "
+        f"{seen.to_fetch} of them to be fetched"
     )
     if seen.left_out:
-        click.echo(f"{len(seen.left_out)} rows or files would be left out, named above")
+        rows = counted(len(seen.left_out), "row or file", "rows or files")
+        click.echo(f"{rows} would be left out, named above")
     if seen.skipped:
-        click.echo(f"{len(seen.skipped)} photos would be left out, named above")
+        click.echo(f"{counted(len(seen.skipped), 'photo')} would be left out, named above")
     if seen.only_by_reading:
+        items = counted(len(seen.only_by_reading), "item has", "items have")
         click.echo(
-            f"{len(seen.only_by_reading)} items have no photo: only a code or the words on a thing "
-            f"could find them: {names(seen.only_by_reading)}"
+            f"{items} no photo, and could only be found by a code or the words on a thing: "
+            f"{names(seen.only_by_reading)}"
         )
     if seen.without_photos:
         click.echo(f"left without a photo: {names(seen.without_photos)}")
     if seen.few_photos:
+        items = counted(len(seen.few_photos), "item has", "items have")
         click.echo(
-            f"{len(seen.few_photos)} items have fewer than three photos, and would be found less "
-            f"often for it: {names(seen.few_photos)}"
+            f"{items} fewer than three photos, and would be found less often for it: "
+            f"{names(seen.few_photos)}"
         )
     click.echo("nothing was fetched, decoded or written")

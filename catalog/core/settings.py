@@ -170,14 +170,11 @@ def device_id(folder: Path, *, make: bool = True) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_bytes().decode()
-        content = tomllib.loads(text)
+        content = read_toml(file.read_bytes().decode(), file)
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file}: not TOML: {error}{_toml_hint(text, str(error))}") from error
     for name, values in content.items():
         if name not in SECTIONS:
             raise SettingsError(f"{file}: no section [{name}]{_nearest(name, list(SECTIONS))}")
@@ -186,15 +183,29 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
+def read_toml(text: str, file: Path) -> dict[str, Any]:
+    """Read the text of a settings file.
+
+    Raises:
+        SettingsError: It is no TOML; says where in `file`, and how it is written.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: not TOML: {error}{_toml_hint(text, str(error))}") from error
+
+
 def _toml_hint(text: str, reason: str) -> str:
     """Name the key on the line that `reason` names, and the usual mistake; no value is shown."""
     line = re.search(r"\(at line (\d+)", reason)
-    key, equals, _ = text.split("\n")[int(line[1]) - 1].partition("=") if line else ("", "", "")
+    key, equals, value = text.split("\n")[int(line[1]) - 1].partition("=") if line else ("", "", "")
     named = f"; look at {key.strip()}" if equals else ""
     if reason.startswith("Cannot overwrite a value"):
         return f"{named}: each key may stand once in its section"
     if reason.startswith("Invalid value"):
-        return f"{named}: text stands in quotes"
+        if re.match(r"\s*(yes|no|on|off|true|false)\b", value, re.IGNORECASE):
+            return f"{named}: write true or false"
+        return f"{named}: text stands in quotation marks"
     return named
 
 

@@ -54,6 +54,11 @@ def names(skus: Sequence[str], most: int = 12) -> str:
     return ", ".join(map(one_line, skus[:most])) + more
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: "1 file", "2 files"; `many` is said where no s does it."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def one_line(text: str) -> str:
     """Return what a file or a table says, with what a terminal would obey made visible."""
     return "".join(

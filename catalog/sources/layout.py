@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.core.errors import ContentError
+from catalog.core.terminal import counted
 from catalog.sources.doubts import doubt
 from catalog.sources.source import ItemFolders
 from catalog.sources.tree import ITEM_FILE, Folder
@@ -145,4 +146,4 @@ def _question(root: Folder, place: Path, reason: str) -> str:
 
 def _examples(items: list[ItemFolder]) -> str:
     shown = ", ".join(item.folder.path for item in items[:3])
-    return f"{len(items)} items, {shown}{', ...' if len(items) > 3 else ''}"
+    return f"{counted(len(items), 'item')}, {shown}{', ...' if len(items) > 3 else ''}"

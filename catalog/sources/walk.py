@@ -12,7 +12,7 @@ from pathlib import Path
 from catalog.bundles.manifest import MANIFEST
 from catalog.core.errors import ContentError
 from catalog.core.photos import is_photo, is_photo_name
-from catalog.core.terminal import names
+from catalog.core.terminal import counted, names
 from catalog.sources.tree import ITEM_FILE, Folder
 
 DEEPEST = 40  # folders within each other
@@ -43,14 +43,17 @@ class PassedOver:
         kinds = []
         if self.folders:
             count = self.folders.total()
-            kinds.append(f"{count} system or hidden folders ({names(sorted(self.folders))})")
+            kinds.append(
+                f"{counted(count, 'system or hidden folder')} ({names(sorted(self.folders))})"
+            )
         if self.bundles:
-            kinds.append(f"{len(self.bundles)} bundles ({names(self.bundles)})")
+            kinds.append(f"{counted(len(self.bundles), 'bundle')} ({names(self.bundles)})")
         if self.hidden:
-            kinds.append(f"{self.hidden} hidden files")
+            kinds.append(f"{counted(self.hidden, 'hidden file')}")
         if self.files:
             count = self.files.total()
-            kinds.append(f"{count} files that are no pictures ({names(sorted(self.files))})")
+            files = counted(count, "file that is no picture", "files that are no pictures")
+            kinds.append(f"{files} ({names(sorted(self.files))})")
         notes = [f"{self.root}: passed over {', '.join(kinds)}"] if kinds else []
         if self.inner_links:
             notes.append(
@@ -58,9 +61,8 @@ class PassedOver:
                 f"where they are: {names(self.inner_links)}"
             )
         if self.outer_files:
-            notes.append(
-                f"{self.root}: {self.outer_files} pictures are links to files outside of it"
-            )
+            pictures = counted(self.outer_files, "picture is a link", "pictures are links")
+            notes.append(f"{self.root}: {pictures} to files outside of it")
         return notes
 
 

@@ -11,7 +11,7 @@ import click
 from catalog.core.allocator import bound_memory
 from catalog.core.errors import ContentError, SurroundingsError, VisualSearchError
 from catalog.core.settings import CatalogSettings, DeviceSettings, load
-from catalog.core.terminal import as_json, print_json
+from catalog.core.terminal import as_json, counted, print_json
 from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, SyncSettings
@@ -207,7 +207,9 @@ def capture(
     if as_json:
         print_json({"sku": sku, "photos": [str(path) for path in paths], "whole": whole})
         return
-    click.echo(f"{len(paths)} photos in {photos / sku}, {len(paths) - whole} cut to the thing")
+    click.echo(
+        f"{counted(len(paths), 'photo')} in {photos / sku}, {len(paths) - whole} cut to the thing"
+    )
     if whole:
         click.echo(
             f"{whole} of {len(paths)} photos show the whole picture, because no thing was surely "
@@ -297,7 +299,7 @@ def export(config: Path | None, folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder), "photos": photos})
     else:
-        click.echo(f"{photos} photos and items.csv in {folder}")
+        click.echo(f"{counted(photos, 'photo')} and items.csv in {folder}")
 
 
 def fresh_setup(

@@ -21,7 +21,7 @@ from catalog.core.findings import Finding, show
 from catalog.core.services import service_runs
 from catalog.core.settings import CatalogSettings, DeviceSettings, config_file, load
 from catalog.core.state import read_edge_state
-from catalog.core.terminal import as_json
+from catalog.core.terminal import as_json, counted
 from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
 from edge.cli.camera_check import check_camera
@@ -155,14 +155,14 @@ def _text() -> Finding:
         reader = open_reader()
         if reader is not None:
             reader.read(np.full((32, 96, 3), 255, np.uint8))
-            return Finding("text", "ok", "the words on things are read")
+            return Finding("labels", "ok", "the words on things are read")
     except Exception as error:  # a library that it needs may be missing or too new
         return Finding(
-            "text", "note", f"the words on things cannot be read: {error}",
+            "labels", "note", f"the words on things cannot be read: {error}",
             how_to_add("text", " --force-reinstall"),
         )  # fmt: skip
     return Finding(
-        "text",
+        "labels",
         "ok",
         "the words on things are not read (optional): they would tell apart what only its label "
         f"tells apart, and find items without a photo; that takes {how_to_add('text')}",
@@ -257,7 +257,7 @@ def _catalogue(device: DeviceSettings) -> Finding:
         manifest, identity = verify(active)
     except VisualSearchError as error:
         return Finding("catalogue", "wrong", str(error), "activate a bundle again")
-    return Finding("catalogue", "ok", f"{identity}: {manifest.items} items, undamaged")
+    return Finding("catalogue", "ok", f"{identity}: {counted(manifest.items, 'item')}, undamaged")
 
 
 def _sync(device: DeviceSettings) -> Finding:

@@ -10,6 +10,7 @@ import click
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import is_packaged
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, load
+from catalog.core.terminal import counted
 from edge.cli.doctor import examine
 from edge.settings import EdgeSettings
 from edge.setup import services
@@ -39,7 +40,7 @@ def backup(config: Path | None, archive: Path) -> None:
     device = load("device", DeviceSettings, config)
     settings_file, screen = config_file(config) or SYSTEM_FILE, services.shows_screen()
     names = back_up(device, settings_file, archive, screen=screen)
-    click.echo(f"{len(names)} files in {archive}: {', '.join(names)}")
+    click.echo(f"{counted(len(names), 'file')} in {archive}: {', '.join(names)}")
     click.echo(
         "the catalogue is not in it: keep its bundle, or its photos, too, where it comes from no "
         "channel"
@@ -64,7 +65,7 @@ def restore(config: Path | None, archive: Path) -> None:
     with services.stopped():
         done = restore_archive(device, config_file(config) or SYSTEM_FILE, archive)
         # Said before the services start, because without its keys one of them fails to.
-        click.echo(f"{len(done.files)} files are back")
+        click.echo(f"{counted(len(done.files), 'file is', 'files are')} back")
         if done.left:
             click.echo(
                 "these are not, because the settings' folder is not visual-search's own: "

@@ -17,7 +17,7 @@ from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 
 from catalog.core.errors import SettingsError
-from catalog.core.settings import CatalogSettings, DeviceSettings, Section, load
+from catalog.core.settings import CatalogSettings, DeviceSettings, Section, load, read_toml
 from edge.settings import EdgeSettings
 from edge.setup.first_catalogue import DEMONSTRATION, Origin
 from edge.web.page_settings import PageSettings
@@ -106,7 +106,9 @@ def settings_there(file: Path) -> TOMLDocument:
         SettingsError: They cannot be read, or a name or value is wrong.
     """
     try:
-        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        read_toml(text, file)
+        document = tomlkit.parse(text)
     except FileNotFoundError:
         return tomlkit.document()
     except OSError as error:
@@ -127,6 +129,7 @@ def answers_of(content: str, file: Path, target: Path) -> Answers:
     Raises:
         SettingsError: A name or value is wrong, or a file is missing.
     """
+    read_toml(content, file)
     try:
         document: dict[str, Any] = tomlkit.parse(content)
     except TOMLKitError as error:

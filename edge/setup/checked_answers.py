@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,32 @@ def pin_or_nothing(answer: str) -> str:
         return answer and checked_pin(answer)
     except ContentError as error:
         raise click.UsageError(str(error)) from error
+
+
+def hidden_pin(question: str) -> str:
+    """Ask for a new PIN, or an empty answer: in a terminal unseen, and twice.
+
+    By `click.prompt` alone nobody would be told why a PIN is refused that is typed unseen.
+    """
+    if not _is_terminal():
+        pin: str = click.prompt(question, "", show_default=False, value_proc=pin_or_nothing)
+        return pin
+    while True:
+        pin = click.prompt(f"{question}; it is not shown", "", show_default=False, hide_input=True)
+        try:
+            again = pin_or_nothing(pin) and click.prompt(
+                "The same PIN again", "", show_default=False, hide_input=True
+            )
+        except click.UsageError as error:
+            click.echo(f"Error: {error}")
+            continue
+        if again == pin:
+            return pin
+        click.echo("Error: these two PINs differ; type the PIN again, and then once more")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def place_of_catalogue(offered: Path | None) -> Path:

@@ -26,6 +26,7 @@ import tomlkit
 from catalog.bundles.manifest import MANIFEST, verify
 from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError, VisualSearchError, is_packaged
+from catalog.core.terminal import counted
 
 STICKS = (Path("/media"), Path("/run/media"), Path("/mnt"))  # where sticks are mounted
 DEEPEST = 3  # folders below these that are looked into
@@ -171,7 +172,8 @@ def bundle_of(
         )
         try:
             made = _build(place, out, settings, title, is_read=is_read)
-            click.echo(f"the catalogue has {made['items']} items and {made['photos']} photos")
+            items, photos = (counted(made[f"{name}s"], name) for name in ("item", "photo"))
+            click.echo(f"the catalogue has {items} and {photos}")
             yield out
         finally:
             shutil.rmtree(out, ignore_errors=True)

@@ -18,7 +18,7 @@ from edge.settings import EdgeSettings
 from edge.setup.checked_answers import (
     address_of_store,
     file_there,
-    pin_or_nothing,
+    hidden_pin,
     place_of_catalogue,
     source_of_camera,
     valid,
@@ -152,9 +152,7 @@ def _screen(setup: Table, edge: Table, present: Present) -> None:
 def _pin(setup: Table, *, has_pin: bool) -> str:
     """Ask for the staff's PIN; the one that was made up, empty where none was."""
     empty = "empty keeps the one that is set" if has_pin else "empty for one that is made up"
-    pin = click.prompt(
-        f"The staff's PIN; {empty}", "", show_default=False, value_proc=pin_or_nothing
-    )
+    pin = hidden_pin(f"The staff's PIN; {empty}")
     made_up = "" if pin or has_pin else new_pin()
     setup["pin"] = pin or made_up
     return made_up

@@ -24,6 +24,7 @@ from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError
 from catalog.core.settings import DeviceSettings
 from edge.setup.apply import give_to_owner, is_own, refuse_links, write_for_owner
+from edge.upkeep.archive import new_archive
 
 FORMAT, ABOUT = 1, "backup.json"
 LARGEST = 4 << 30  # bytes of one file in an archive
@@ -64,12 +65,12 @@ def back_up(
         screen: Whether the device's own screen shows the page, which the archive notes.
 
     Raises:
-        ContentError: A symbolic link is where a file should be.
+        ContentError: The archive is there already, or a symbolic link is where a file should be.
         ShelfError: A file cannot be read, or the archive cannot be written.
     """
     names: list[str] = []
     try:
-        with open(archive, "xb", opener=durable.private) as target:
+        with new_archive(archive) as target:
             try:
                 with tarfile.open(fileobj=target, mode="w:gz") as out:
                     about = {"format": FORMAT, "made": int(time.time()), "screen": screen}

@@ -24,12 +24,12 @@ from typing import Any
 
 import tomlkit
 
-from catalog.core import durable
 from catalog.core.errors import ContentError, ShelfError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings
 from edge.cameras.source_names import public_name
 from edge.setup.apply import refuse_links
+from edge.upkeep.archive import new_archive
 
 JOURNAL_LINES = 5000
 SHORTEST = 4  # characters of a secret that is looked for in other texts
@@ -99,6 +99,7 @@ def write_report(
         run: Runs a program of the system and returns what it printed.
 
     Raises:
+        ContentError: It is there already.
         ShelfError: It cannot be written.
     """
     run = run or _run
@@ -125,7 +126,7 @@ def write_report(
     }
     try:
         with (
-            open(archive, "xb", opener=durable.private) as target,
+            new_archive(archive) as target,
             tarfile.open(fileobj=target, mode="w:gz") as out,
         ):
             for name, text in parts.items():

@@ -66,6 +66,7 @@ def test_root_becomes_the_devices_user(
         (["edge", "pin"], True),
         (["--debug", "catalog", "activate", "shop.bundle"], True),
         (["sync", "software", "update"], True),
+        (["doctor"], True),
         (["sync", "publish", "shop.bundle"], False),
         (["catalog", "build", "photos"], False),
         (["edge", "pin", "--help"], False),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from catalog.core.errors import TableError
+from catalog.core.terminal import counted
 from catalog.sources.rows import Table, TableRow, distinct_names
 from catalog.sources.source import ColumnMap, Remarks
 from catalog.sources.tables.header import SEARCHED, find_header, known_names
@@ -94,8 +95,8 @@ def _rows(
             yield where, row
     if longer:
         remarks.note(
-            f"{len(longer)} rows end with empty cells that the first line does not name "
-            f"({longer[0]} is the first); they were read without these"
+            f"{counted(len(longer), 'row ends', 'rows end')} with empty cells that the first line "
+            f"does not name ({longer[0]} is the first); such cells were passed over"
         )
 
 

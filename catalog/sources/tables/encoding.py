@@ -6,6 +6,7 @@ import codecs
 import re
 
 from catalog.core.errors import TableError
+from catalog.core.terminal import counted
 from catalog.sources.source import Remarks
 from catalog.sources.tables.column_names import field_of
 
@@ -74,8 +75,8 @@ def _decode_lines(data: bytes, remarks: Remarks) -> str:
     for number in wrong:
         lines[number - 1] = lines[number - 1].decode("cp1252", "replace").encode()
     remarks.note(
-        f"UTF-8 but for {len(wrong)} lines, the first of them line {wrong[0]}, "
-        "which were read as Windows-1252"
+        f"UTF-8 but for {counted(len(wrong), 'line')}, the first of them line {wrong[0]}, "
+        "read as Windows-1252"
     )
     return b"".join(lines).decode()
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from functools import cache
 
-from catalog.core.terminal import names
+from catalog.core.terminal import counted, names
 from catalog.sources.source import FIELDS, KEEP_WHOLE, SourceItem
 from catalog.sources.tables.column_names import field_of, names_of, plain
 
@@ -84,9 +84,13 @@ def without_currency(items: Collection[SourceItem]) -> str:
     ]
     if not bare:
         return ""
+    prices = counted(
+        len(bare),
+        "price is a bare number, and visitors see it",
+        "prices are bare numbers, and visitors see them",
+    )
     return (
-        f"{len(bare)} prices are bare numbers, and visitors see them without a currency "
-        f"({names(bare, MOST_NAMED)}); write it with each, as in € 6.90"
+        f"{prices} without a currency ({names(bare, MOST_NAMED)}); write it with each, as in € 6.90"
     )
 
 

@@ -287,7 +287,7 @@ def test_a_build_fetches_what_has_changed(
     done = surroundings.run(*words, "--refetch")
     assert done.returncode == 0, done.stderr
     assert "2 photos (1 reused)" in done.stdout
-    assert "1 photos by address are as fetched earlier" in done.stdout
+    assert "1 photo by address is as fetched earlier" in done.stdout
     assert sorted(server.answered) == [("/0.png", 200), ("/1.png", 404)]
 
 

@@ -124,7 +124,7 @@ def test_where_a_bundle_may_not_be_nothing_is_written(assembler: Assembler, tmp_
     with pytest.raises(BundleError, match="is not a bundle"):
         assembler.assemble(assembler.catalogue.items, tmp_path / "mine", "Chain")
     unpictured = [item for item in assembler.catalogue.items if not item.photos]
-    with pytest.raises(ContentError, match="none of its 1 items has a photo"):
+    with pytest.raises(ContentError, match="no item of 1 has a photo"):
         assembler.assemble(unpictured, tmp_path / "out", "Chain")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "mine"]
 

@@ -201,7 +201,7 @@ def test_a_build_says_which_photos_are_copies_and_which_items_look_the_same(
     done = surroundings.run(*words)
     assert done.returncode == 0
     assert (
-        "1 photos are copies of others of their item and count as one with them: "
+        "1 photo is a copy of another of its item and counts as one with it: "
         f"{photos / 'thing-00' / 'again.png'} (of 0.png)" in done.stdout
     )
     assert "these items show the very same picture" in done.stdout

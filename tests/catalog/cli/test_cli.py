@@ -139,7 +139,7 @@ def test_build_names_what_it_left_out_and_when_strict_builds_nothing(
     assert done.returncode == 0
     bad = photos / "thing-01" / "bad.png"
     assert done.stderr.strip() == f"left out: {bad}: not a picture that can be read"
-    assert "1 photos were left out" in done.stdout
+    assert "1 photo was left out" in done.stdout
     assert "left without a photo: empty" in done.stdout
     assert "fewer than three photos" in done.stdout
     assert "thing-02" in done.stdout
@@ -150,9 +150,7 @@ def test_build_names_what_it_left_out_and_when_strict_builds_nothing(
     assert report["reused"] == report["photos"] == THINGS * PHOTOS - 2
     assert verify(surroundings.folder / "shop")[1] == report["bundle"]
     printed = failed(surroundings.run(*words, "--strict"))
-    assert (
-        "nothing was built, as --strict says: 1 photos cannot be used, and 1 items have" in printed
-    )
+    assert "nothing was built, as --strict says: 1 photo cannot be used, and 1 item has" in printed
     assert verify(surroundings.folder / "shop")[1] == report["bundle"], "the one before stays"
 
 
@@ -171,7 +169,7 @@ def test_build_asks_which_folders_are_items_where_that_is_not_clear(
     report = answer(done)
     assert report["items"] == THINGS
     assert report["left_out"] == []
-    assert report["notes"] == [f"{photos}: passed over 1 system or hidden folders (@eaDir)"]
+    assert report["notes"] == [f"{photos}: passed over 1 system or hidden folder (@eaDir)"]
     assert done.stderr.strip() == report["notes"][0]
 
 
@@ -449,7 +447,7 @@ def test_embed_of_nothing_usable_writes_nothing(
         *("catalog", "embed", "--from", "list.txt", "--model", featurizer_folder),
         *("--out", "v.npz"),
     )
-    assert "none of its 1 photos could be read" in failed(done)
+    assert "no photo of 1 could be read" in failed(done)
     assert not (surroundings.folder / "v.npz").exists()
 
 

@@ -49,10 +49,10 @@ def test_a_dry_run_prints_what_would_be_built_and_writes_nothing(
         "thing-00: thing 00, 3 photos, category Drinks",
         "thing-01: thing 01, 3 photos, category Drinks",
         "thing-02: thing 02, 3 photos, category Drinks",
-        "thing-03: thing 03, 1 photos, category Food",
-        "thing-04: thing 04, 1 photos, category Food",
+        "thing-03: thing 03, 1 photo, category Food",
+        "thing-04: thing 04, 1 photo, category Food",
         "would be built: 5 items, 11 photos, 0 of them to be fetched",
-        "1 rows or files would be left out, named above",
+        "1 row or file would be left out, named above",
         "2 photos would be left out, named above",
         "left without a photo: empty",
         "2 items have fewer than three photos, and would be found less often for it: "
@@ -89,7 +89,7 @@ def test_a_dry_run_in_json_holds_every_item_and_strict_fails_as_a_build_would(
     assert len(document["left_out"]) == len(document["notes"]) == 1
     strict = surroundings.run(*words, "--strict")
     assert json.loads(printed(strict, 1)) == document
-    assert "2 photos cannot be used, 1 items have none, and 1 rows or files" in strict.stderr
+    assert "2 photos cannot be used, 1 item has none, and 1 row or file was" in strict.stderr
 
 
 def test_a_dry_run_fetches_nothing(surroundings: Surroundings) -> None:
@@ -98,7 +98,7 @@ def test_a_dry_run_fetches_nothing(surroundings: Surroundings) -> None:
     table = surroundings.folder / "items.csv"
     table.write_text(f"sku,photo\nA,{server.address}/a.png\nB,absent.png\n")
     done = surroundings.run("catalog", "build", table, "--dry-run")
-    assert "would be built: 1 items, 1 photos, 1 of them to be fetched" in printed(done)
+    assert "would be built: 1 item, 1 photo, 1 of them to be fetched" in printed(done)
     assert f"left out: {table.parent / 'absent.png'}: No such file" in done.stderr
     assert server.requests == []
     server.close()
@@ -120,7 +120,7 @@ def test_names_cannot_command_the_terminal(surroundings: Surroundings) -> None:
     (folder / "0.png").write_bytes(png(draw_thing(1)))
     (folder / "1\n.png").write_bytes(b"spoilt")
     done = surroundings.run("catalog", "build", "photos", "--dry-run")
-    assert r"cup\x1b[31m: cup\x1b[31m, 1 photos" in printed(done)
+    assert r"cup\x1b[31m: cup\x1b[31m, 1 photo" in printed(done)
     assert done.stderr == (
         "left out: photos/cup\\x1b[31m/1\\n.png: not a picture that can be read\n"
     )

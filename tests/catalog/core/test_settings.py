@@ -99,9 +99,15 @@ def test_a_home_folder_is_spelt_with_a_tilde(monkeypatch: pytest.MonkeyPatch) ->
         ),
         (
             "[edge]\nlan = true\nnames = [kiosk]\n",
-            r"not TOML.* look at names: text stands in quotes",
+            r"not TOML.* look at names: text stands in quotation marks",
         ),
-        ("[edge]\ncamera = simulated\n", r"not TOML.* look at camera: text stands in quotes"),
+        ("[edge]\nlan = yes\n", r"not TOML.* look at lan: write true or false"),
+        ("[edge]\nlan = True  # for all\n", r"look at lan: write true or false"),
+        ("[edge]\ncamera = noon\n", r"look at camera: text stands in quotation marks"),
+        (
+            "[edge]\ncamera = simulated\n",
+            r"not TOML.* look at camera: text stands in quotation marks",
+        ),
         (
             '[edge]\nnames = ["http://kiosk"]\n',
             r"\[edge\] names: 'http://kiosk' is not a host name",

@@ -220,7 +220,7 @@ def test_a_table_beside_the_pictures_is_named(tmp_path: Path) -> None:
     write(tmp_path, "cup/0.png")
     (tmp_path / "items.csv").write_text("sku,photo\nA,cup/0.png\n")
     assert read_source(tmp_path).notes == (
-        f"{tmp_path}: passed over 1 files that are no pictures (.csv)",
+        f"{tmp_path}: passed over 1 file that is no picture (.csv)",
         f"{tmp_path}/items.csv: the table is not read; to build from it, name it instead of "
         f"{tmp_path}",
     )
@@ -306,7 +306,7 @@ def test_a_link_to_a_picture_is_the_picture_and_one_outside_is_counted(tmp_path:
     (photos / "cup" / "3.png").symlink_to("absent.png")
     source = read_source(photos)
     assert counts(source) == {"cup": 3}
-    assert source.notes == (f"{photos}: 1 pictures are links to files outside of it",)
+    assert source.notes == (f"{photos}: 1 picture is a link to files outside of it",)
     assert source.left_out == (f"{photos / 'cup' / '3.png'}: a link that leads to no file",)
 
 
@@ -354,7 +354,7 @@ def test_a_bundle_that_was_built_among_the_photos_is_no_item(tmp_path: Path) -> 
     write(tmp_path, "cup/0.png", "shop.bundle/manifest.json", "shop.bundle/pictures/0.png")
     source = read_source(tmp_path)
     assert counts(source) == {"cup": 1}
-    assert source.notes == (f"{tmp_path}: passed over 1 bundles (shop.bundle)",)
+    assert source.notes == (f"{tmp_path}: passed over 1 bundle (shop.bundle)",)
 
 
 @pytest.mark.parametrize(

@@ -200,12 +200,12 @@ def test_a_price_without_a_currency_is_told(tmp_path: Path) -> None:
     assert found.notes[-2:] == (
         "items.csv: 'locatoin' becomes an attribute; did you mean 'location'? Then rename the "
         "column",
-        "items.csv: 1 prices are bare numbers, and visitors see them without a currency (A: 4); "
+        "items.csv: 1 price is a bare number, and visitors see it without a currency (A: 4); "
         "write it with each, as in € 6.90",
     )
     shop = "Handle,Title,Variant SKU,Variant Price,Image Src\ncup,Cup,A,4.00,a.jpg\n"
     export = read_source(table(tmp_path, shop))
-    assert "1 prices are bare numbers" in " ".join(export.notes)
+    assert "1 price is a bare number" in " ".join(export.notes)
     assert found.warnings == export.warnings == ()  # it may be meant so: --strict takes it
 
 

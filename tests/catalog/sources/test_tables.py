@@ -103,7 +103,7 @@ def test_one_line_in_another_encoding_spoils_no_other(tmp_path: Path) -> None:
     text = "sku,title,photo\nA,Größe,a.jpg\nB,für,b.jpg\nC,süß,c.jpg\n".encode()
     source = read(tmp_path, text.replace("für".encode(), "für".encode("cp1252")))
     assert [entry.item.title for entry in source.items] == ["Größe", "für", "süß"]
-    assert "UTF-8 but for 1 lines, the first of them line 3" in source.notes[0]
+    assert "UTF-8 but for 1 line, the first of them line 3" in source.notes[0]
 
 
 def test_chinese_as_spreadsheets_save_it_is_read_under_english_names(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_empty_cells_after_the_last_column_are_no_fault(tmp_path: Path) -> None:
     assert len(source.items) == 2
     assert source.left_out == ()
     assert source.notes[-1] == (
-        "items.csv: 1 rows end with empty cells that the first line does not name "
-        "(line 2 is the first); they were read without these"
+        "items.csv: 1 row ends with empty cells that the first line does not name "
+        "(line 2 is the first); such cells were passed over"
     )
 
 

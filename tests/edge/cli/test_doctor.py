@@ -128,7 +128,7 @@ def test_on_a_devices_package_nothing_is_to_be_installed_by_pip(
 ) -> None:
     monkeypatch.setattr(sys, "prefix", "/opt/visual-search/0.2.0+deb12")
     monkeypatch.setattr("catalog.networks.text_reader.open_reader", lambda: None)
-    (text,) = findings("text")
+    (text,) = findings("labels")
     assert "with the extra text; no device's package has it" in text.message
     assert "make device WITH=streams" in str(MissingExtraError("a stream", "streams"))
 

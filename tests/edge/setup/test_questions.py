@@ -10,7 +10,7 @@ import pytest
 
 from catalog.bundles.shelf import Shelf
 from edge.cameras import CameraInfo, CameraMode
-from edge.setup import first_catalogue, questions
+from edge.setup import checked_answers, first_catalogue, questions
 from edge.web.staff.pin import StaffPin
 from tests.edge.setup.conftest import PIN, photos_in, run
 
@@ -236,6 +236,24 @@ def test_cameras_are_a_list_where_there_are_some(
     settings = device / "etc" / "visual-search" / "visual-search.toml"
     assert tomllib.loads(settings.read_text())["edge"]["camera"] == ("/dev/v4l/by-id/usb-Eye")
     assert "folder of pictures [1]:" in run(answers="\n" * 9).output
+
+
+def test_in_a_terminal_the_pin_is_typed_unseen_and_twice(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    monkeypatch.setattr(checked_answers, "_is_terminal", lambda: True)
+    typed = ["123456", PIN, "481527", PIN, PIN]  # easy to guess; two that differ; right
+    done = run(answers="\n" * 5 + "".join(f"{pin}\n" for pin in typed) + "\n\n")
+    assert done.exit_code == 0, done.output
+    assert "Error: This PIN is easy to guess" in done.output
+    assert done.output.count("Error: these two PINs differ") == 1
+    assert PIN not in done.output
+    StaffPin(device / "data" / "state").check(PIN, here=True)
+    kept = run(answers="\n" * 9)  # Enter once
+    assert kept.exit_code == 0, kept.output
+    assert kept.output.count("The same PIN again") == 0
+    StaffPin(device / "data" / "state").check(PIN, here=True)
 
 
 def test_what_the_screen_needs_is_said_where_it_is_asked_for(

@@ -71,7 +71,8 @@ def test_it_may_be_run_again(stick: Path, device: Path) -> None:
         (("screen = true", "screens = true"), r"\[setup\] screens: Extra inputs"),
         (("screen = true", 'catalogue = "shop"'), r"\[setup\] catalogue: .*shop: no such file"),
         (("screen = true", 'catalogue = "."'), r"\[setup\] catalogue: .*stick: no pictures in it"),
-        (('"Corner shop"', "Corner shop"), r"not TOML"),
+        (('"Corner shop"', "Corner shop"), r"not TOML: .*look at name: text stands in quotation"),
+        (("lan = true", "lan = yes"), r"toml: not TOML: .*look at lan: write true or"),
         ((f'"{PIN}"', '"123456"'), "easy to guess"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from catalog.core.errors import ContentError, ShelfError, SurroundingsError
+from catalog.core.errors import ContentError, SurroundingsError
 from catalog.core.findings import Finding
 from catalog.core.settings import DeviceSettings, device_id
 from edge.upkeep.backup import back_up, restore
@@ -187,7 +187,7 @@ def test_a_private_key_that_is_missing_is_named(old: Device, new: Device, tmp_pa
 
 def test_an_archive_is_never_overwritten(old: Device, tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").touch()
-    with pytest.raises(ShelfError, match=r"a.tar.gz: File exists"):
+    with pytest.raises(ContentError, match=r"a.tar.gz: is there already; name another"):
         back_up(old.section, old.settings, tmp_path / "a.tar.gz")
 
 
