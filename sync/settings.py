@@ -18,6 +18,9 @@ class SyncSettings(Section):
     source: str = ""  # s3://bucket/prefix or file:///folder
     channel: str = "stable"
     root: UserPath | None = None  # the owner's root.json; needed once
+    root_sha256: str = Field(  # or its digest: then it comes from the source
+        default="", pattern="^([0-9a-f]{64})?$"
+    )
     endpoint_url: str = ""  # of an S3-compatible store that is not AWS
     region: str = ""
     interval_s: int = Field(3600, ge=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import unicodedata
@@ -77,3 +78,13 @@ def print_json(value: object) -> None:
     except UnicodeEncodeError:  # the name of a file need not be UTF-8, but JSON must be
         text = json.dumps(value, indent=2)
     sys.stdout.write(f"{text}\n")
+
+
+def code_for_terminal(text: str) -> str:
+    """A QR code as lines of half blocks, white on black whatever the terminal's colours are."""
+    import segno
+
+    drawn = io.StringIO()
+    segno.make_qr(text).terminal(drawn, compact=True)
+    lines = drawn.getvalue().splitlines()
+    return "".join(f"{click.style(line, fg='bright_white', bg='black')}\n" for line in lines)

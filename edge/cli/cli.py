@@ -326,8 +326,8 @@ def print_addresses(addresses: list[str]) -> None:
 
 def print_announced(addresses: list[str]) -> None:
     """Print where others find the page, in a terminal with a QR code for a phone's camera."""
+    from catalog.core.terminal import code_for_terminal
     from edge.web.addresses import address_for_phones
-    from edge.web.own_address import code_for_terminal
 
     click.echo(f"others in this network open it at: {'   '.join(addresses)}")
     if sys.stdout and sys.stdout.isatty() and sys.stdout.encoding.lower() == "utf-8":

@@ -14,6 +14,7 @@ from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, SurroundingsError, VisualSearchError
 from catalog.core.findings import show
 from catalog.core.settings import SYSTEM_FILE, DeviceSettings, config_file, device_id, load
+from catalog.core.terminal import code_for_terminal
 from edge.cli.doctor import examine
 from edge.settings import EdgeSettings
 from edge.setup import services
@@ -28,7 +29,6 @@ from edge.setup.first_catalogue import (
     is_install_folder,
 )
 from edge.setup.questions import Present, ask
-from edge.web.own_address import code_for_terminal
 from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import StaffPin, checked_pin
 from sync.cli.device import has_work

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from edge.cameras.choice import check_source
 from edge.errors import CameraError
 from edge.setup.first_catalogue import check_whole
 from edge.web.staff.pin import checked_pin
-from sync.stores.choice import BUCKET
+from sync.stores.choice import is_address
 
 
 def valid(model: type[Section], key: str) -> Callable[[str], str]:
@@ -58,7 +57,7 @@ def source_of_camera(answer: str) -> str:
 
 def address_of_store(answer: str) -> str:
     """Take the address of a store with catalogues."""
-    if not re.fullmatch(f"s3://{BUCKET.pattern}(/.*)?|file:///.+", answer):
+    if not is_address(answer):
         raise click.UsageError(f"{answer} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
     return answer
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ from catalog.bundles.shelf import Shelf
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, ShelfError, VisualSearchError
 from catalog.core.settings import DeviceSettings, Section, config_file, load
-from edge.cameras import CameraInfo, CameraReader, list_cameras
+from edge.cameras import CameraInfo, list_cameras
 from edge.cameras.device import device_path
 from edge.settings import EdgeSettings
 from edge.setup import services
@@ -29,11 +29,14 @@ from edge.setup.first_catalogue import (
     bundle_of,
     install_folders,
 )
+from edge.setup.owner_code_reading import code_in, pictures
 from edge.shop_settings import ShopSettings
+from edge.sighting import Image
 from edge.web.interfaces import CameraChoice, SetupDone
 from edge.web.page_settings import PageSettings
 from sync.catalogues.status import is_running
 from sync.cli.device import has_work
+from sync.owner_code import KEYS
 from sync.settings import OutboxSettings, SyncSettings
 from sync.trust.root import COPY, check_root
 
@@ -44,14 +47,13 @@ SETTINGS = (
     "edge.kiosk",
     "page.name",
     "page.language",
-    "sync.source",
+    *(f"sync.{key}" for key in KEYS),
     "outbox.transport",
     "outbox.endpoint",
 )
 MOST = 50  # catalogues
 CODE_DIGITS = 8
-PICTURE_PATIENCE_S = 8.0
-PICTURE_WIDTH = 320  # pixels
+PICTURE_WIDTH = 320  # pixels; the owner's code can be read in it where it fills half of it
 
 
 class PageSetup:
@@ -109,18 +111,23 @@ class PageSetup:
             ContentError: It gives none; says why.
         """
         settings = load("edge", EdgeSettings, self._config).camera_settings()
-        deadline = time.monotonic() + PICTURE_PATIENCE_S
-        with self._looking, CameraReader(camera, settings) as reader:
-            while (state := reader.state).status != "offline":
-                frame = reader.frame(0, 0.25)
-                if frame is not None:
-                    height, width = frame.image.shape[:2]
-                    size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
-                    small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
-                    return cv2.imencode(".jpg", small)[1].tobytes()
-                if time.monotonic() > deadline:
-                    raise ContentError(f"camera {reader.name} gives no picture")
-            raise ContentError(state.message)
+        with self._looking, closing(pictures(camera, settings)) as shown:
+            picture = next(shown)
+        height, width = picture.shape[:2]
+        size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return cv2.imencode(".jpg", small)[1].tobytes()
+
+    def owner_code(self, picture: Image) -> dict[str, str]:
+        """The settings of the owner's code in a picture, BGR uint8 (h, w, 3), by their names.
+
+        Returns:
+            Nothing where there is no code at all.
+
+        Raises:
+            SettingsError: There is another code; says what is wrong with it.
+        """
+        return {f"sync.{key}": value for key, value in code_in(picture).items()}
 
     def catalogues(self) -> list[str]:
         """What a catalogue comes of on the sticks that are mounted.
@@ -156,8 +163,12 @@ class PageSetup:
             origin = self._origin(catalogue)
             if root:
                 self._check_root(root)
+            elif digest := values.get("sync.root_sha256"):
+                self._check_other_roots(lambda there: sha256(there).hexdigest() == digest)
             elif values.get("sync.source") and not (self._device.folder / COPY).exists():
-                raise ContentError("catalogues from an address need their owner's root.json")
+                raise ContentError(
+                    "catalogues from an address need their owner's root.json, or the owner's code"
+                )
             self._change(values, origin, root)
             restarts = self._restart is not None and self.settings.needs_restart
             if restarts and self._restart is not None:
@@ -202,6 +213,10 @@ class PageSetup:
     def _check_root(self, content: str) -> None:
         """Check that it is a root, and the one that this device has, where it has one."""
         check_root(content.encode(), "the owner's root.json")
+        self._check_other_roots(lambda there: there == content.encode())
+
+    def _check_other_roots(self, is_same: Callable[[bytes], bool]) -> None:
+        """Check that a root that this device has is the same."""
         given = load("sync", SyncSettings, self._config).root
         for file in (given, self._device.folder / COPY):
             try:
@@ -210,7 +225,7 @@ class PageSetup:
                 continue
             except OSError as error:
                 raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-            if there is not None and there != content.encode():
+            if there is not None and not is_same(there):
                 raise SettingsError(f"this device has another root.json already: {file}")
 
     def _keep_root(self, content: str) -> None:

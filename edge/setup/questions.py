@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import tomlkit
@@ -15,30 +13,15 @@ from tomlkit import TOMLDocument
 from edge.cameras.listing import list_cameras
 from edge.cameras.source_names import public_name
 from edge.settings import EdgeSettings
-from edge.setup.checked_answers import (
-    address_of_store,
-    file_there,
-    hidden_pin,
-    place_of_catalogue,
-    source_of_camera,
-    valid,
-)
-from edge.setup.first_catalogue import (
-    DEMONSTRATION,
-    beside_install,
-    current_folder,
-    install_folders,
-)
+from edge.setup.catalogue_question import Table, ask_for_catalogue
+from edge.setup.checked_answers import file_there, hidden_pin, source_of_camera, valid
 from edge.web.languages import LANGUAGES
 from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import new_pin
 
-CATALOGUES = ("stick", "address", DEMONSTRATION, "none")
 REPORTS = ("none", "file", "mqtt", "mqtt-by-claim")
 SIMULATED_CAMERA = "simulated:6"
 FIRST_CAMERA = str(EdgeSettings.model_fields["camera"].default)
-
-Table = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,7 +69,8 @@ def ask(present: Present) -> tuple[str, Path]:
     page["language"] = "" if language == "browser" else language
     _screen(setup, edge, present)
     made_up = _pin(setup, has_pin=present.has_pin)
-    folder = _catalogue(setup, _table(document, "sync"), has_one=present.has_catalogue)
+    sync = _table(document, "sync")
+    folder = ask_for_catalogue(setup, sync, edge, has_one=present.has_catalogue)
     _reports(document, folder)
     if made_up:
         click.echo(f"the staff's PIN is {made_up}; it is shown only here")
@@ -156,41 +140,6 @@ def _pin(setup: Table, *, has_pin: bool) -> str:
     made_up = "" if pin or has_pin else new_pin()
     setup["pin"] = pin or made_up
     return made_up
-
-
-def _catalogue(setup: Table, sync: Table, *, has_one: bool) -> Path:
-    """Ask where the catalogue comes from; the folder in which named files lie."""
-    folder = current_folder()
-    found = beside_install({folder, *install_folders()})
-    source = str(sync.get("source", ""))
-    kept = "the one that is there stays" if has_one else "it goes on coming from its address"
-    keeps = has_one or bool(source)
-    click.echo(
-        f"The catalogue: {f'keep, and {kept}; ' if keeps else ''}from a stick or this disk, where "
-        "it lies, or photos or a table to build it of; from an address; the demonstration, which "
-        "is of drawn goods, to try this device without photos of your own; or none yet."
-    )
-    kind = click.prompt(
-        "Where does the catalogue come from?",
-        "keep" if keeps else "stick" if len(found) == 1 else "none",
-        type=click.Choice(["keep", *CATALOGUES] if keeps else CATALOGUES),
-    )
-    if kind in ("stick", DEMONSTRATION, "none"):
-        sync.pop("source", None)
-        sync.pop("root", None)
-    if kind == "stick":
-        place = place_of_catalogue(found[0] if len(found) == 1 else None)
-        folder, setup["catalogue"] = place.parent, f"./{place.name}"
-    elif kind == DEMONSTRATION:
-        setup["catalogue"] = DEMONSTRATION
-    elif kind == "address":
-        question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
-        sync["source"] = click.prompt(question, source or None, value_proc=address_of_store)
-        known = sync.get("root")
-        root = file_there("The owner's root.json", known)
-        if str(root) != known:  # what the settings name already is not copied as root
-            folder, sync["root"] = root.parent, root.name
-    return folder
 
 
 def _reports(document: TOMLDocument, folder: Path) -> None:

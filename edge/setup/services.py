@@ -58,6 +58,15 @@ def stopped() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def paused() -> Iterator[None]:
+    """Stop the services where they are installed, as for their camera, and start them again."""
+    with stopped():
+        yield
+    if present():
+        start_again()
+
+
 def shows_screen() -> bool:
     """Whether the service that shows the page on the device's own screen starts at boot."""
     return present() and _asked("is-enabled", KIOSK).returncode == 0

@@ -116,6 +116,12 @@ def read_codes(frames: Iterable[Image]) -> Iterator[Code]:
             return
 
 
+def matrix_texts(picture: Image) -> list[str]:
+    """What the matrix codes in a picture (h, w, 3), BGR uint8, say, whatever that is."""
+    found = zxingcpp.read_barcodes(_grey(picture), formats=_formats(MATRIX))
+    return [result.text for result in found]
+
+
 def _read_places(grey: Image, places: Iterable[Place]) -> dict[Code, Place]:
     """Read the barcodes at some places of a picture, uint8 (h, w); each code with its place."""
     return {

@@ -193,6 +193,14 @@ class DeviceSetup(Protocol):
         """
         ...
 
+    def owner_code(self, picture: Image) -> Mapping[str, str]:
+        """The settings that the owner's code in a picture, BGR uint8 (h, w, 3), holds; none there.
+
+        Raises:
+            VisualSearchError: There is another code; says what is wrong with it.
+        """
+        ...
+
     def catalogues(self) -> Sequence[str]:
         """The folders of the catalogues on the sticks that are mounted."""
         ...

@@ -6,7 +6,6 @@ import io
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import click
 from flask import Flask, Response, jsonify
 
 from edge.web.addresses import address_for_phones
@@ -51,13 +50,3 @@ def code_picture(text: str) -> bytes:
     picture = io.BytesIO()
     segno.make_qr(text).save(picture, kind="svg", light="white", omitsize=True, xmldecl=False)
     return picture.getvalue()
-
-
-def code_for_terminal(text: str) -> str:
-    """A QR code as lines of half blocks, white on black whatever the terminal's colours are."""
-    import segno
-
-    drawn = io.StringIO()
-    segno.make_qr(text).terminal(drawn, compact=True)
-    lines = drawn.getvalue().splitlines()
-    return "".join(f"{click.style(line, fg='bright_white', bg='black')}\n" for line in lines)

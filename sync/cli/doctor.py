@@ -17,7 +17,7 @@ from catalog.core.settings import DeviceSettings, load
 from catalog.core.state import read_sync_state
 from sync.catalogues.follower import ChannelFollower
 from sync.credentials import credentials_endpoint
-from sync.errors import NotInStoreError, StoreError, StoreRefusedError, TrustError
+from sync.errors import ForgedError, NotInStoreError, StoreError, StoreRefusedError, TrustError
 from sync.settings import SyncSettings
 from sync.stores.base import METADATA, Store
 from sync.trust.renewal import warning
@@ -44,16 +44,18 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
         yield Finding("source", "wrong", str(error), "see docs/sync.md, On the device")
         return
     yield Finding("source", "ok", f"{store.url}, channel {settings.channel!r}")
-    yield _root(settings, device)
+    yield _root(settings, device, store)
     yield _credentials(settings, device, follower.settings.source)
     yield from _store(follower, store)
     yield _clock(settings, device, store)
     yield _disk(device, settings)
 
 
-def _root(settings: SyncSettings, device: DeviceSettings) -> Finding:
+def _root(settings: SyncSettings, device: DeviceSettings, store: Store) -> Finding:
     try:
-        factory_root(settings.root, device.folder)
+        factory_root(settings, device.folder, store)
+    except (ForgedError, StoreError) as error:
+        return Finding("root", "wrong", str(error), "look at the address, the digest, the network")
     except (SettingsError, ShelfError) as error:
         return Finding("root", "wrong", str(error), "copy the owner's root.json here, once")
     return Finding("root", "ok", "the owner's root.json is here")

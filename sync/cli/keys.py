@@ -7,10 +7,17 @@ from pathlib import Path
 
 import click
 
-from catalog.core.terminal import as_json, print_json
+from catalog.core.access import why_unwritable
+from catalog.core.errors import SurroundingsError
+from catalog.core.terminal import as_json, code_for_terminal, print_json
 from sync.cli.owner import SigningOptions, passphrase_file, passphrase_prompt, signing_options
+from sync.owner_code import owner_code
 from sync.trust.channel_keys import ChannelKey
 from sync.trust.keys import FOLDERS, KeyFolder
+from sync.trust.root import read_root
+
+PICTURES = (".svg", ".png")
+PICTURE_SCALE = 8  # pixels of a square
 
 channel_option = click.option("--channel", required=True, help="Whose key it is.")
 
@@ -74,6 +81,46 @@ def rotate(folder: Path, replaced: tuple[str, ...], passphrase_file: Path | None
         click.echo(f"{folder / name}: new; destroy the copies of the former keys")
     step = "publish BUNDLE" if "publisher" in replaced else "refresh"
     click.echo(f"next: visual-search sync {step} s3://bucket/prefix --keys {folder}")
+
+
+@keys.command()
+@click.argument("source")
+@click.option(
+    "--keys", "folder", required=True, type=click.Path(path_type=Path), help="As for `publish`."
+)
+@click.option("--channel", default="stable", show_default=True, help="What the devices follow.")
+@click.option("--endpoint-url", default="", metavar="URL", help="As for `publish`.")
+@click.option("--region", default="", help="Of the bucket, where devices do not find it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write a picture to print: FILE.svg or .png."
+)
+def code(source: str, folder: Path, out: Path | None, **settings: str) -> None:
+    """Show the QR code with which a fresh device follows SOURCE and trusts these keys.
+
+    `visual-search setup` reads it by the device's camera, in the terminal or on the page. Below it
+    stands what it says, to be copied into a settings file instead. The device takes the root.json
+    that it stands for from SOURCE itself, so publish there first. No passphrase is needed, and no
+    secret is in it.
+
+    \b
+    Examples:
+      visual-search sync keys code s3://bucket/catalogues --keys keys/
+      visual-search sync keys code s3://bucket/catalogues --keys keys/ --out code.svg
+    """
+    import segno
+
+    text = owner_code(read_root(folder / "root.json"), source=source, **settings)
+    if out is None:
+        click.echo(code_for_terminal(text))
+    elif out.suffix.lower() not in PICTURES:
+        raise click.UsageError(f"{out}: give a name that ends in {' or '.join(PICTURES)}")
+    else:
+        try:
+            segno.make_qr(text).save(str(out), scale=PICTURE_SCALE)
+        except OSError as error:
+            raise SurroundingsError(f"{out}: cannot be written: {why_unwritable(error)}") from error
+        click.echo(f"{out}: written; print it at least five centimetres wide")
+    click.echo(text)
 
 
 @keys.command()

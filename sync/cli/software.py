@@ -150,7 +150,7 @@ def _verified(config: Path | None, folder: Path, root: Path | None) -> Software:
     """Verify a release, and that it is not older than the version of this device."""
     device = load("device", DeviceSettings, config)
     settings = load("sync", SyncSettings, config)
-    given = read_root(root) if root else factory_root(settings.root, device.folder)
+    given = read_root(root) if root else factory_root(settings, device.folder)
     found = releases.verify(folder, newest_root(given, device))
     current = SoftwareVersions(device.folder / "software").current()
     present = current.name.partition("-")[0] if current else version("visual-search")

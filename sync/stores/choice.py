@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 BUCKET = re.compile(r"[A-Za-z0-9._:-]+")  # a name, or an access point's ARN up to its slash
 
 
+def is_address(text: str) -> bool:
+    """Whether a text has the form of a store's address; nothing is opened."""
+    return re.fullmatch(f"s3://{BUCKET.pattern}(/.*)?|file:///.+", text) is not None
+
+
 def open_store(
     source: str,
     *,

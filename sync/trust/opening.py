@@ -49,9 +49,11 @@ def configured_trust(
 
     Raises:
         SettingsError: No root was given, or it is no root.
+        ForgedError: The store has no root of the digest that was given.
+        StoreError: The root was to come from the store, which cannot be read.
         ShelfError: The data folder cannot be used.
     """
-    root = factory_root(settings.root, device.folder)
+    root = factory_root(settings, device.folder, store)
     return Trust(trust_folder(device), root, store, clock=clock)
 
 

@@ -1,7 +1,11 @@
-"""The root that the owner gave: read from where the settings say, and copied to the data folder."""
+"""The root that the owner gave: as a file, or by its digest, by which a store is asked for it.
+
+Either way the data folder has a copy from then on.
+"""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
@@ -9,17 +13,86 @@ from tuf.api.metadata import Metadata, Root
 
 from catalog.core import durable
 from catalog.core.errors import SettingsError, ShelfError
+from sync.errors import ForgedError, NotInStoreError, StoreRefusedError
+from sync.settings import SyncSettings
+from sync.stores.base import METADATA, Store
 
 COPY = "root.json"  # in the data folder
+LARGEST = 512_000  # bytes, as python-tuf reads
+MOST = 256  # roots of one store, as python-tuf follows
 
 
-def factory_root(given: Path | None, folder: Path) -> bytes:
-    """Read ``root.json``: the given file, or where that is missing the copy in the data folder.
+def factory_root(settings: SyncSettings, folder: Path, store: Store | None = None) -> bytes:
+    """Read the owner's ``root.json``.
+
+    It comes from the file that ``[sync] root`` names, or where that is missing from its copy in
+    the data folder; with ``[sync] root_sha256`` alone from the copy, or once from the store.
+
+    Args:
+        settings: ``[sync]``.
+        folder: The data folder.
+        store: Where the root is looked for that is known by its digest; None to fetch nothing.
 
     Raises:
         SettingsError: None was given, it cannot be read, or it is no root.
+        ForgedError: The store has none of this digest.
+        StoreError: The store cannot be read.
         ShelfError: The copy cannot be read or written.
     """
+    digest, copy = settings.root_sha256, folder / COPY
+    if not digest or settings.root is not None:
+        data = _given_root(settings.root, folder)
+        if digest and sha256(data).hexdigest() != digest:
+            raise SettingsError(
+                "[sync] root and root_sha256 are not of one owner; take one of them out"
+            )
+        return data
+    try:
+        data = copy.read_bytes() if copy.exists() else b""
+        if sha256(data).hexdigest() == digest:
+            return data
+        if store is None:
+            raise SettingsError(
+                "the owner's root.json was not fetched yet; run 'visual-search sync once'"
+            )
+        data = root_in(store, digest)
+        _keep(copy, data)
+    except OSError as error:
+        raise ShelfError(f"{copy}: cannot be used: {error.strerror}") from error
+    return data
+
+
+def root_in(store: Store, digest: str) -> bytes:
+    """Find the root of a digest among those of a store, which need not be trusted.
+
+    Args:
+        store: The store.
+        digest: The SHA-256 of the root's file, in hexadecimal digits.
+
+    Raises:
+        ForgedError: None of them has it.
+        StoreError: The store cannot be read, or has no root.
+    """
+    count = 0
+    for version in range(1, MOST + 1):
+        try:
+            data = store.read(f"{METADATA}/{version}.root.json", LARGEST)
+        except (NotInStoreError, StoreRefusedError):  # S3 may say either where there is no other
+            if version == 1:
+                raise
+            break
+        count = version
+        if sha256(data).hexdigest() == digest:
+            check_root(data, f"{store.url}: {METADATA}/{version}.root.json")
+            return data
+    raise ForgedError(
+        f"{store.url}: none of its {count} root.json is the one that [sync] root_sha256 stands "
+        "for; look whether the address and the digest are of one owner"
+    )
+
+
+def _given_root(given: Path | None, folder: Path) -> bytes:
+    """The root in a file, or where that is missing its copy."""
     copy = folder / COPY
     try:
         data = given.expanduser().read_bytes() if given is not None else None
@@ -33,8 +106,7 @@ def factory_root(given: Path | None, folder: Path) -> bytes:
         if data is None:
             return copy.read_bytes()
         if not copy.exists() or copy.read_bytes() != data:
-            durable.make_private_folder(folder)
-            durable.write(copy, data)
+            _keep(copy, data)
         return data
     except FileNotFoundError as error:
         raise SettingsError(
@@ -42,6 +114,11 @@ def factory_root(given: Path | None, folder: Path) -> bytes:
         ) from error
     except OSError as error:
         raise ShelfError(f"{copy}: cannot be used: {error.strerror}") from error
+
+
+def _keep(copy: Path, data: bytes) -> None:
+    durable.make_private_folder(copy.parent)
+    durable.write(copy, data)
 
 
 def read_root(file: Path) -> bytes:

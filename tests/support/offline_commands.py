@@ -66,6 +66,7 @@ ENDS = (  # commands that end by themselves, in this order
     "visual-search catalog model import network.onnx --size 32 --out imported",
     "visual-search sync keys init keys --passphrase-file passphrase",
     f"visual-search sync publish bundle {SOURCE} {KEYS}",
+    f"visual-search sync keys code {SOURCE} --keys keys --out code.svg",
     "VISUAL_SEARCH_SYNC__ROOT=keys/root.json visual-search sync doctor --json",
     "VISUAL_SEARCH_SYNC__ROOT=keys/root.json visual-search sync once",
     "visual-search sync status",

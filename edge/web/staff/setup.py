@@ -13,6 +13,7 @@ from edge.web.problems import ProblemError
 from edge.web.staff.access import STAFF_PATH, Access
 from edge.web.staff.body import body
 from edge.web.staff.sentences import sentence
+from edge.web.uploads import uploaded_photo
 
 LONGEST = 500  # characters of a camera's or a folder's name
 
@@ -36,6 +37,7 @@ class SetupRoutes:
         app.add_url_rule(path, view_func=self.setup_choices)
         app.add_url_rule(path, view_func=self.set_up, methods=["POST"])
         app.add_url_rule(f"{path}/camera.jpg", view_func=self.setup_picture)
+        app.add_url_rule(f"{path}/code", view_func=self.owner_code, methods=["POST"])
 
     def setup_choices(self) -> Response:
         """Cameras, catalogues and settings to choose from."""
@@ -61,6 +63,15 @@ class SetupRoutes:
         except VisualSearchError as error:
             raise ProblemError(409, sentence(str(error))) from error
         return Response(jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    def owner_code(self) -> Response:
+        """The settings that the owner's code in the picture of the request holds; none there."""
+        photo = uploaded_photo(request)
+        try:
+            found = self._open().owner_code(photo.image)
+        except VisualSearchError as error:
+            raise ProblemError(422, sentence(str(error))) from error
+        return jsonify({"settings": dict(found)})
 
     def set_up(self) -> Response:
         """Set the device up."""

@@ -28,18 +28,20 @@ export class StaffLink {
     return this.#token !== null;
   }
 
-  // The answer to a request as an object; Refused with the device's own sentence where there is one.
+  // The answer to a request as an object; Refused with the device's own sentence where there is one. The content is a
+  // photo, or else is sent as JSON.
   async ask(method, path, content = undefined, patience = PATIENCE) {
     const token = this.#token;
     const headers = {};
     if (token) headers["X-Staff-Token"] = token;
-    if (content !== undefined) headers["Content-Type"] = "application/json";
+    const isPhoto = content instanceof Blob;
+    if (content !== undefined) headers["Content-Type"] = isPhoto ? content.type || "application/octet-stream" : "application/json";
     let answer, found;
     try {
       answer = await fetch(path, {
         method,
         headers,
-        body: content === undefined ? undefined : JSON.stringify(content),
+        body: content === undefined || isPhoto ? content : JSON.stringify(content),
         cache: "no-store",
         signal: timeLimit(patience),
       });

@@ -1,6 +1,7 @@
 // The setup of a fresh device: the first PIN, then camera, names, catalogue and reports.
 
 import { byId, make, text } from "./dom.js";
+import { OwnerCode } from "./staff-code.js";
 import { StaffLink } from "./staff-link.js";
 import { refuse } from "./staff-wait.js";
 import { say } from "./words.js";
@@ -16,7 +17,14 @@ const link = new StaffLink({ onLeft: () => location.reload() });
 let settings = {};
 let setsPin = false;
 let reportsBefore = "";
+let currentCamera = "";
 let inputAt = Date.now();
+
+const ownerCode = new OwnerCode(link, () => pictureOf(cameraChosen()), (read) => {
+  byId("source").value = read["sync.source"];
+  byId("root").value = "";
+  byId("root-name").textContent = "";
+});
 
 function complain(id, error) {
   byId(id).textContent = error.message;
@@ -50,6 +58,7 @@ async function show(session) {
 function draw({ cameras, catalogues, settings: all }) {
   settings = Object.fromEntries(all.map(({ name, value }) => [name, value]));
   const isDefault = settings["edge.camera"] === "/dev/video0" && !cameras.some(({ current }) => current);
+  currentCamera = cameras.find(({ current }) => current)?.source ?? "";
   byId("cameras").replaceChildren(...cameras.map((found, index) => camera(found, index === 0 && isDefault)));
   byId("other-camera").value = cameras.length ? "" : settings["edge.camera"];
   byId("shop").value = settings["page.name"];
@@ -92,18 +101,27 @@ function camera({ source, name, problem, current }, isFirstChoice) {
   if (radio.disabled) return make("li", "", label);
   const picture = make("img");
   picture.alt = "";
-  picture.src = current ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
+  picture.src = pictureOf(source);
   picture.addEventListener("error", () => picture.replaceWith(...(problem ? [] : [none])));
   label.append(picture);
   return make("li", "", label);
 }
 
-async function answers() {
+function cameraChosen() {
   const chosen = document.querySelector("input[name=camera]:checked");
+  return byId("other-camera").value.trim() || chosen?.value || settings["edge.camera"];
+}
+
+// Where a picture of a camera comes from: of the one that the device looks through, as the device sees it.
+function pictureOf(source) {
+  return [settings["edge.camera"], currentCamera].includes(source) ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
+}
+
+async function answers() {
   const place = byId("catalogue").value;
   const [root] = byId("root").files;
   const wanted = {
-    "edge.camera": byId("other-camera").value.trim() || chosen?.value || settings["edge.camera"],
+    "edge.camera": cameraChosen(),
     "edge.lan": byId("lan").checked,
     "edge.name": byId("name").value.trim(),
     "edge.kiosk": byId("screen").checked,
@@ -111,7 +129,7 @@ async function answers() {
     "page.language": byId("spoken").value,
   };
   if (byId("reports").value !== reportsBefore) wanted["outbox.transport"] = byId("reports").value;
-  if (place === "address") wanted["sync.source"] = byId("source").value.trim();
+  if (place === "address") Object.assign(wanted, ownerCode.settings, { "sync.source": byId("source").value.trim() });
   return {
     settings: wanted,
     catalogue: place === "address" ? "" : place,
@@ -128,6 +146,7 @@ byId("catalogue").addEventListener("change", ({ target }) => {
 
 byId("root").addEventListener("change", ({ target }) => {
   byId("root-name").textContent = target.files[0]?.name ?? "";
+  ownerCode.forget();
 });
 
 byId("enter").addEventListener("submit", async (event) => {

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from catalog.core.findings import Finding
 from edge.cli import setup as module
-from edge.setup import first_catalogue, questions
+from edge.setup import catalogue_question, first_catalogue, questions
 from visual_search.command import command
 
 PIN = "481526"
@@ -29,7 +29,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("edge.setup.services.UNIT", tmp_path / "no-unit")
     monkeypatch.setattr(module, "examine", lambda config: [Finding("camera", "ok", "it is there")])
     monkeypatch.setattr(questions, "list_cameras", list)
-    monkeypatch.setattr(questions, "install_folders", list)
+    monkeypatch.setattr(catalogue_question, "install_folders", list)
     return tmp_path
 
 

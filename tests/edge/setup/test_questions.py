@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import segno
 
 from catalog.bundles.shelf import Shelf
-from edge.cameras import CameraInfo, CameraMode
-from edge.setup import checked_answers, first_catalogue, questions
+from catalog.core.errors import ContentError
+from edge.cameras import CameraInfo, CameraMode, CameraSettings
+from edge.setup import catalogue_question, checked_answers, first_catalogue, questions
+from edge.setup.owner_code_reading import code_before
 from edge.web.staff.pin import StaffPin
+from sync.owner_code import owner_code
 from tests.edge.setup.conftest import PIN, photos_in, run
 
 
@@ -28,7 +35,7 @@ def test_what_lies_beside_install_is_offered(
         (folder / name).touch()
     found = first_catalogue.install_folders([device / "usb", device / "absent"])
     assert found == [folder]
-    monkeypatch.setattr(questions, "install_folders", lambda: found)
+    monkeypatch.setattr(catalogue_question, "install_folders", lambda: found)
     replies = ["http://camera/", "n", "", "browser", "n", PIN, "", "/absent", "", "none"]
     done = run(answers="".join(f"{reply}\n" for reply in replies))
     assert done.exit_code == 0, done.output
@@ -130,6 +137,45 @@ def test_a_second_time_enter_keeps_what_holds(
     bright = run(answers="\n\n\n\n\ny\n\n\n\n")
     assert bright.exit_code == 0, bright.output
     assert tomllib.loads(settings.read_text()) == before
+
+
+def test_the_owners_code_is_read_by_the_camera(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says all of where catalogues come from; what else was set of that is gone."""
+    monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
+    camera, settings = device / "camera", device / "etc" / "visual-search" / "visual-search.toml"
+    camera.mkdir()
+    code = owner_code(b"{}", source="s3://shop/c", channel="north")
+    segno.make_qr(code).save(str(camera / "0.png"), scale=4)
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[sync]\nsource = "s3://old/c"\nroot = "/root.json"\nregion = "eu-west-1"')
+    asked = ["/dev/video77", "", "", "", "", "", "code", "none", ""]
+    monkeypatch.setattr(checked_answers, "check_source", lambda source: None)  # as if unplugged
+    away = run(answers="".join(f"{answer}\n" for answer in asked))
+    assert "no code was read: camera /dev/video77 is not there" in away.output
+    assert tomllib.loads(settings.read_text())["sync"] == {"region": "eu-west-1"}
+    for way in ("code", "keep"):
+        asked = [str(camera), "", "", "", "", "", way, ""]
+        done = run(answers="".join(f"{answer}\n" for answer in asked))
+        assert done.exit_code == 0, done.output
+        assert tomllib.loads(settings.read_text())["sync"] == {
+            "source": "s3://shop/c", "channel": "north", "root_sha256": sha256(b"{}").hexdigest(),
+        }  # fmt: skip
+        assert ("read: catalogues come from s3://shop/c" in done.output) == (way == "code")
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [("http://shop.example/", "no code of a catalogue"), ("", "none was seen")],
+)
+def test_what_is_no_owners_code_is_said(tmp_path: Path, shown: str, said: str) -> None:
+    picture = np.full((120, 120, 3), 255, np.uint8)
+    cv2.imwrite(str(tmp_path / "0.png"), picture)
+    if shown:
+        segno.make_qr(shown).save(str(tmp_path / "0.png"), scale=4)
+    with pytest.raises(ContentError, match=said):
+        code_before(str(tmp_path), CameraSettings(), patience_s=0.5)
 
 
 @pytest.mark.parametrize("name", ["secret.pem", "../secret.pem"])

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from catalog.core.errors import SettingsError, VisualSearchError
 from catalog.core.settings import device_id
 from edge.cli import setup as module
 from edge.settings import EdgeSettings
-from edge.setup import first_catalogue
+from edge.setup import first_catalogue, services
 from edge.setup.answers import read_answers
 from edge.setup.apply import give_to_owner, label
 from edge.web.staff.pin import StaffPin
@@ -142,6 +143,17 @@ def test_a_failed_setup_leaves_the_services_as_they_were(
     (device / "data" / "state").symlink_to(device)
     assert run("--from", stick).exit_code == 1
     assert systemd.read_text().splitlines()[-1] == "--quiet start visual-search.target"
+
+
+def test_while_a_code_is_read_the_camera_is_free(systemd: Path) -> None:
+    """Whether it is read or not."""
+    for may_fail in (False, True):
+        with suppress(SettingsError), services.paused():
+            if may_fail:
+                raise SettingsError("no code")
+    assert systemd.read_text().splitlines() == [
+        STOPPED, "--quiet start visual-search.target",
+    ] * 2  # fmt: skip
 
 
 def test_a_pin_that_is_refused_stops_nothing(

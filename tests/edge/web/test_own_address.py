@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from zeroconf import ServiceInfo
 
 import edge.web.announcement
+from catalog.core.terminal import code_for_terminal
 from edge.cli.cli import print_announced
 from edge.settings import EdgeSettings
 from edge.web import addresses
@@ -27,7 +28,7 @@ from edge.web.addresses import Address, address_for_phones, in_url
 from edge.web.announcement import Announcement
 from edge.web.app import create_app
 from edge.web.branding import Appearance
-from edge.web.own_address import code_for_terminal, code_picture
+from edge.web.own_address import code_picture
 from edge.web.security import CONTENT_SECURITY_POLICY
 from tests.edge.web.test_openapi import check
 from tests.support.web_stand_in import StandInAnnouncement, StandInDevice

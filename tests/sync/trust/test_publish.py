@@ -44,10 +44,12 @@ from sync.errors import (
     RolledBackError,
     StoreConflictError,
     StoreRefusedError,
+    StoreTooLargeError,
     StoreUnreachableError,
     TooLargeError,
     TrustError,
 )
+from sync.settings import SyncSettings
 from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.trust import changes_maker
@@ -57,7 +59,7 @@ from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.publish import ReleasePublisher, _field
 from sync.trust.renewal import SignatureExpiry, command
-from sync.trust.root import factory_root, read_root
+from sync.trust.root import factory_root, read_root, root_in
 from sync.trust.signed_state import SignedState
 from sync.trust.trust import Trust
 from tests.conftest import Surroundings, sign_again
@@ -65,6 +67,10 @@ from tests.support.faulty_proxy import Fault, FaultyProxy, How
 from tests.support.repository import World, secret, write_hollow_bundle
 from tests.support.s3_server import S3Server
 from tests.support.stub_release import write_release
+
+
+def _settings(**values: object) -> SyncSettings:
+    return SyncSettings.model_validate(values)
 
 
 @pytest.fixture
@@ -331,7 +337,7 @@ def test_what_is_signed_and_no_root_is_named(world: World, tmp_path: Path) -> No
     with pytest.raises(SettingsError, match=r"root.json: is a signed timestamp, no root"):
         read_root(file)
     with pytest.raises(SettingsError, match=r"\[sync\] root: is a signed timestamp, no root"):
-        factory_root(file, tmp_path / "data")
+        factory_root(_settings(root=file), tmp_path / "data")
     assert not (tmp_path / "data").exists(), "no copy of it is kept"
     with pytest.raises(SettingsError, match="cannot be read"):
         read_root(tmp_path / "absent.json")
@@ -784,14 +790,89 @@ def test_what_is_in_the_owners_list_stays_the_owners() -> None:
 def test_the_root_that_was_given_once_is_kept(world: World, tmp_path: Path) -> None:
     root = world.keys.folder / "root.json"
     with pytest.raises(SettingsError, match=r"\[sync\] root: not set"):
-        factory_root(None, tmp_path / "data")
-    assert factory_root(root, tmp_path / "data") == world.keys.roots[1]
-    assert factory_root(None, tmp_path / "data") == world.keys.roots[1]
-    assert factory_root(tmp_path / "pulled-out/root.json", tmp_path / "data") == root.read_bytes()
+        factory_root(_settings(), tmp_path / "data")
+    given, gone = (
+        _settings(root=root),
+        _settings(root=tmp_path / "pulled-out/root.json"),
+    )
+    assert factory_root(given, tmp_path / "data") == world.keys.roots[1]
+    assert factory_root(_settings(), tmp_path / "data") == world.keys.roots[1]
+    assert factory_root(gone, tmp_path / "data") == root.read_bytes()
+
+
+def test_a_root_that_is_known_by_its_digest_comes_from_the_store_once(
+    world: World, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    world.keys = world.keys.rotate(set())
+    first, second = (
+        _settings(root_sha256=sha256(world.keys.roots[version]).hexdigest()) for version in (1, 2)
+    )
+    with pytest.raises(NotInStoreError):
+        factory_root(first, data, world.store)
+    world.publish("one")
+    with pytest.raises(SettingsError, match="was not fetched yet; run 'visual-search sync once'"):
+        factory_root(first, data)
+    assert factory_root(first, data, world.store) == world.keys.roots[1]
+    assert factory_root(first, data) == world.keys.roots[1], "from then on it is here"
+    assert factory_root(second, data, world.store) == world.keys.roots[2], "of another code"
+    assert (data / "root.json").read_bytes() == world.keys.roots[2]
+    assert factory_root(_settings(), data) == world.keys.roots[2]
+
+
+def test_another_root_than_the_one_of_the_digest_is_not_trusted(
+    world: World, tmp_path: Path
+) -> None:
+    """A store may say anything; S3 may say that an absent root is refused."""
+    world.publish("one")
+    digest = sha256(world.keys.roots[1]).hexdigest()
+    name = "metadata/1.root.json"
+    world.store.objects[name] += b" "
+    with pytest.raises(ForgedError, match=r"the one that .* root_sha256 stands"):
+        factory_root(_settings(root_sha256=digest), tmp_path / "data", world.store)
+    assert not (tmp_path / "data").exists()
+    world.store.objects[name] = bytes(512_001)
+    with pytest.raises(StoreTooLargeError):
+        factory_root(_settings(root_sha256=digest), tmp_path / "data", world.store)
+    world.store.objects[name] = text = b"no root"
+    with pytest.raises(SettingsError, match=r"1\.root\.json: is no root\.json"):
+        factory_root(
+            _settings(root_sha256=sha256(text).hexdigest()),
+            tmp_path / "data",
+            world.store,
+        )
+    file = world.keys.folder / "root.json"
+    both = _settings(root=file, root_sha256=sha256(text).hexdigest())
+    with pytest.raises(SettingsError, match="root and root_sha256 are not of one owner"):
+        factory_root(both, tmp_path / "other")
+
+
+@pytest.mark.parametrize("refuses_from", [1, 2])
+def test_s3_refuses_a_root_that_is_not_there(
+    world: World, monkeypatch: pytest.MonkeyPatch, refuses_from: int
+) -> None:
+    world.publish("one")
+    read = world.store.read
+
+    def refusing(name: str, limit: int) -> bytes:
+        if name >= f"metadata/{refuses_from}.root.json":
+            raise StoreRefusedError(f"{name}: refused")
+        return read(name, limit)
+
+    monkeypatch.setattr(world.store, "read", refusing)
+    expected = StoreRefusedError if refuses_from == 1 else ForgedError
+    with pytest.raises(expected):
+        root_in(world.store, "0" * 64)
 
 
 def test_a_root_that_cannot_be_kept_is_said(world: World, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     root = world.keys.folder / "root.json"
     with pytest.raises(ShelfError, match=r"root\.json: cannot be used: "):
-        factory_root(root, tmp_path / "file")
+        factory_root(_settings(root=root), tmp_path / "file")
+    world.publish("one")
+    by_digest = SyncSettings.model_validate(
+        {"root_sha256": sha256(world.keys.roots[1]).hexdigest()}
+    )
+    with pytest.raises(ShelfError, match=r"root\.json: cannot be used: "):
+        factory_root(by_digest, tmp_path / "file", world.store)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import threading
 import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import segno
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Route, expect
 from tuf.api.metadata import Metadata, Root
@@ -24,6 +27,7 @@ from edge.setup.on_page import PageSetup
 from edge.web.app import create_app
 from edge.web.server import Server
 from edge.web.staff.access import MOST_WRONG_CODES, TOKEN_HEADER
+from sync.owner_code import owner_code
 from tests.support.accessibility import violations
 from tests.support.browsing import visiting
 from tests.support.page_faults import faults
@@ -32,6 +36,7 @@ from tests.support.web_stand_in import StandInDevice
 PIN = "493028"
 FROM_NETWORK = {"environ_base": {"REMOTE_ADDR": "192.168.1.50"}}
 SETUP = "/api/staff/setup"
+BLANK = cv2.imencode(".png", np.zeros((90, 90, 3), np.uint8))[1].tobytes()
 
 
 class Fresh:
@@ -251,6 +256,49 @@ def test_another_root_is_refused_and_a_refused_setup_keeps_none(fresh: Fresh) ->
         assert copy.read_text() == first
 
 
+def picture_of(text: str) -> bytes:
+    """A picture with a QR code, PNG."""
+    written = io.BytesIO()
+    segno.make_qr(text).save(written, kind="png", scale=4)
+    return written.getvalue()
+
+
+def test_the_owners_code_sets_address_and_root(fresh: Fresh) -> None:
+    headers, root = fresh.enter(), Metadata(Root()).to_bytes()
+    code = owner_code(root, source="s3://shop/c", region="eu-west-1")
+    png = {"content_type": "image/png"}
+    for sent, status in (
+        (picture_of(code), HTTPStatus.OK),
+        (BLANK, HTTPStatus.OK),
+        (picture_of("http://shop.example/"), HTTPStatus.UNPROCESSABLE_ENTITY),
+        (b"GIF89a", HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    ):
+        answer = fresh.client.post(f"{SETUP}/code", data=sent, headers=headers, **png)
+        assert answer.status_code == status, answer.text
+        if sent == BLANK:
+            assert answer.get_json() == {"settings": {}}
+    assert (
+        "no code of a catalogue's owner"
+        in fresh.client.post(
+            f"{SETUP}/code", data=picture_of("http://shop.example/"), headers=headers, **png
+        ).get_json()["detail"]
+    )
+    answer = fresh.client.post(f"{SETUP}/code", data=picture_of(code), **png)
+    assert answer.status_code == HTTPStatus.FORBIDDEN, "without the session's token"
+    read = {"sync.source": "s3://shop/c", "sync.region": "eu-west-1",
+            "sync.root_sha256": sha256(root).hexdigest()}  # fmt: skip
+    answer = fresh.client.post(f"{SETUP}/code", data=picture_of(code), headers=headers, **png)
+    assert answer.get_json() == {"settings": read}
+    copy = fresh.folder / "data" / "root.json"
+    copy.write_bytes(b"of another owner")
+    answer = fresh.client.post(SETUP, json={"settings": read}, headers=headers)
+    assert "has another root.json already" in answer.get_json()["detail"]
+    copy.write_bytes(root)
+    answer = fresh.client.post(SETUP, json={"settings": read}, headers=headers)
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    assert {f"sync.{key}": value for key, value in fresh.settings()["sync"].items()} == read
+
+
 @pytest.fixture
 def address(fresh: Fresh) -> Iterator[str]:
     server = Server(fresh.app, "127.0.0.1", 0, fresh.stopping)
@@ -318,6 +366,15 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         root = {"name": "root.json", "mimeType": "application/json", "buffer": b"{}"}
         page.get_by_label("Choose a file").set_input_files(root)  # type: ignore[arg-type]
         expect(page.locator("#root-name")).to_have_text("root.json")
+        code = owner_code(b"{}", source="s3://shop/c")
+        photo = {"name": "code.png", "mimeType": "image/png", "buffer": BLANK}
+        page.locator("#code-photo").set_input_files(photo)  # type: ignore[arg-type]
+        expect(page.locator("#code-said")).to_contain_text("No code was seen.")
+        (fresh.pictures / "0.png").write_bytes(picture_of(code))
+        page.get_by_role("button", name="Read the owner").click()
+        expect(page.locator("#code-said")).to_contain_text("The code was read.")
+        expect(page.get_by_label("Its address")).to_have_value("s3://shop/c")
+        expect(page.locator("#root-name")).to_have_text("")
         assert violations(page) == []
         assert faults(page) == []
         page.get_by_label("The catalogue comes").select_option("demonstration")
