@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from edge.web.staff.pin import HASH_FILE
 from tests.edge.appliance.test_appliance import until
 from tests.support.accessibility import violations
-from tests.support.browsing import press_on, tab_to, within
+from tests.support.browsing import SMALL, press_on, tab_to, within
 from tests.support.lessons import NEW
 from tests.support.page_faults import faults
 from tests.support.taught_device import PIN, TaughtDevice, taught_device
@@ -43,6 +43,13 @@ CORNER = """() => {
   return red < 80 && Math.abs(green - 138) < 30 && Math.abs(blue - 127) < 30;
 }"""
 
+# The pixels between the words that say what to do now and the name's field.
+BELOW_STEP = """() => {
+  const range = document.createRange();
+  range.selectNodeContents(document.querySelector("#step"));
+  return document.querySelector(".naming").getBoundingClientRect().top
+    - range.getBoundingClientRect().bottom;
+}"""
 # Resolves when what a script has just been told is drawn.
 DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
@@ -254,6 +261,8 @@ def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_al
     page.keyboard.type(f"{PIN}\n")
     press_on(page, page.get_by_role("button", name="Begin"))
     expect(page.locator("#step")).to_be_focused()
+    page.set_viewport_size({"width": SMALL[0], "height": SMALL[1]})
+    assert 0 <= page.evaluate(BELOW_STEP) < 16, "no room is kept for a second line"
     tab_to(page, page.get_by_label("Its name"))
     page.keyboard.type("thing 03")
     offer = page.get_by_role("button", name="thing 03 in the catalogue")
