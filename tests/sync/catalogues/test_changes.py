@@ -38,16 +38,10 @@ from catalog.recognition.local_features.store import LocalFeatureWriter
 from sync.catalogues.changes import FileMaker
 from sync.catalogues.index_process import IndexStoppedError, build_in_child
 from sync.catalogues.local_index import RESERVE, _needed_memory, can_build
-from sync.errors import ForgedError, StoreRefusedError
+from sync.errors import StoreRefusedError
 from sync.stores.fetch import FileFetcher, WantedFile
 from sync.trust.changes import (
-    RecordTable,
-    _dictionary,
-    compress,
-    pack_tables,
     parse_changes,
-    uncompress,
-    unpack_tables,
 )
 from tests.conftest import COMMAND, sign_again
 from tests.support.brokers import until
@@ -654,85 +648,6 @@ def test_no_bundle_may_name_a_local_file(own_bundle: Path) -> None:
     sign_again(own_bundle)
     with pytest.raises(BundleError, match="is no name for a file"):
         read_manifest(own_bundle)
-
-
-# The pieces
-
-
-def table(photos: int) -> RecordTable:
-    random = np.random.default_rng(1)
-    return RecordTable(
-        random.integers(0, 1 << 63, photos).astype(np.uint64),
-        np.arange(photos, dtype=np.uint32),
-        np.ones(photos, np.uint16),
-        np.arange(photos, dtype=np.uint64) << np.uint64(33),
-    )
-
-
-def test_tables_are_read_as_they_were_packed() -> None:
-    packed = pack_tables({"vectors": table(5), "pictures": table(5)})
-    found = unpack_tables(packed, ("vectors", "pictures"), 5)
-    for name in ("keys", "sizes", "packs", "starts"):
-        assert np.array_equal(getattr(found["pictures"], name), getattr(table(5), name))
-    for kinds, photos in (("vectors",), 5), (("vectors", "pictures"), 4):
-        with pytest.raises(ValueError, match="another size"):
-            unpack_tables(packed, kinds, photos)
-    with pytest.raises(ValueError, match="are allowed"):
-        unpack_tables(packed, ("vectors", "pictures"), 10_000_000)
-
-
-def test_what_is_compressed_is_no_larger_than_was_signed() -> None:
-    bomb = compress(bytes(20_000_000))
-    assert len(bomb) < 5_000
-    with pytest.raises(ValueError, match="another size"):
-        uncompress(bomb, 1000)
-    old = np.random.default_rng(1).bytes(100_000)
-    patch = compress(old[:50_000] + b"new" + old[50_000:], old)
-    assert len(patch) < 200
-    assert uncompress(patch, 100_003, old)[50_000:50_003] == b"new"
-    for data, other in ((patch[:-3], old), (patch, b""), (b"", old), (b"x" * 40, old)):
-        with pytest.raises(ValueError, match="cannot be uncompressed"):
-            uncompress(data, 100_003, other)
-
-
-# What the package zstandard made at the same level, as owners with an earlier program do.
-FORMER = "28b52ffd603b329d000028534b322e35020082e9336b3f5cb367f6150b"
-
-
-def test_a_patch_of_an_earlier_program_is_read_and_a_tiny_dictionary_is_none() -> None:
-    old = b"".join(b"SKU %04d;Hex bolt M%d;1.00\n" % (row, row % 13) for row in range(500))
-    new = old.replace(b"SKU 0250;Hex bolt M3;1.00", b"SKU 0250;Hex bolt M3;12.50")
-    patch = bytes.fromhex(FORMER)
-    assert uncompress(patch, len(new), old) == new
-    assert len(compress(new, old)) < 50
-    assert (_dictionary(b"seven b"), _dictionary(b"eight by") is None) == (None, False)
-    for shorter in (b"", b"seven b", b"eight by"):
-        assert uncompress(compress(new, shorter), len(new), shorter) == new
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"bundle": "another"},
-        {"kinds": ["sounds"]},
-        {"kinds": ["vectors", "vectors"]},
-        {"packs": [{"bytes": -1, "sha256": "0" * 64}]},
-        {"table": {"bytes": 1, "sha256": "../../etc"}},
-        {"head": "zz"},
-        {"format": 2},
-        {"more": 1},
-    ],
-)
-def test_changes_that_nobody_can_have_signed_are_refused(
-    first: Following, wrong: dict[str, object]
-) -> None:
-    right = changes(first)
-    bundle = str(right["bundle"])
-    assert parse_changes(json.dumps(right).encode(), bundle).bundle == bundle
-    with pytest.raises(ForgedError, match=bundle):
-        parse_changes(json.dumps(right | wrong).encode(), bundle)
-    with pytest.raises(ForgedError, match="cannot be read"):
-        parse_changes(b"[" * 100_000, bundle)
 
 
 @pytest.mark.usefixtures("unvalidated")
