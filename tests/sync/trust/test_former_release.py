@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from catalog.bundles.manifest import MANIFEST, parse_manifest
-from sync.errors import NotInStoreError
-from sync.trust.former_release import FormerRelease, read_former
+import numpy as np
+import pytest
+
+from catalog.bundles.manifest import MANIFEST, FileEntry, parse_manifest
+from sync.errors import NotInStoreError, StoreTooLargeError
+from sync.trust.changes import Changes, RecordTable, pack_tables
+from sync.trust.former_release import FormerRelease, read_former, read_piece
 from sync.trust.owner_metadata import OwnerMetadata
 from tests.support.repository import MemoryStore
 
@@ -46,3 +51,41 @@ def test_a_newer_release_builds_on_what_can_be_read_of_the_former(small_bundle: 
     assert read(target("manifest"), target("changes", "two")) == only
     assert read(target("manifest"), target("changes")) == only
     assert read(target("manifest"), target("absent")) == only
+
+
+def test_the_tables_of_the_former_are_read_where_they_are_whole(small_bundle: Path) -> None:
+    manifest = (small_bundle / MANIFEST).read_bytes()
+    photos = parse_manifest(manifest, "manifest").photos
+    table = RecordTable(
+        np.arange(photos, dtype=np.uint64),
+        np.ones(photos, np.uint32),
+        np.zeros(photos, np.uint16),
+        np.zeros(photos, np.uint64),
+    )
+    packed = pack_tables({"vectors": table})
+    entry = FileEntry(bytes=len(packed), sha256=sha256(packed).hexdigest())
+    without = Changes(
+        bundle="one", kinds=(), table=None, packs=(), head="", patches={}, local_index=False
+    )
+    whole = without.model_copy(update={"kinds": ("vectors",), "table": entry})
+    store, there = MemoryStore(), ReadTargets({"manifest": manifest})
+
+    def read(changes: Changes) -> FormerRelease:
+        there.content["changes"] = changes.model_dump_json().encode()
+        target = SimpleNamespace(path="changes", custom={"bundle": "one"})
+        of_manifest = SimpleNamespace(path="manifest", custom={"bundle": "one"})
+        given = cast(Any, of_manifest), cast(Any, target)
+        found = read_former(store, cast(OwnerMetadata, there), *given)
+        assert found is not None
+        return found
+
+    assert (read(without).changes, read(without).tables) == (without, {})
+    assert read(whole).changes is None, "its table is not in the store"
+    store.objects[f"files/{entry.sha256}"] = packed[:-1] + b"x"
+    assert read(whole).changes is None, "it is damaged"
+    store.objects[f"files/{entry.sha256}"] = packed
+    found = read(whole)
+    assert found.changes == whole
+    assert np.array_equal(found.tables["vectors"].keys, np.arange(photos))
+    with pytest.raises(StoreTooLargeError):
+        read_piece(store, entry, entry.bytes - 1)

@@ -35,6 +35,7 @@ from catalog.core.errors import (
     SurroundingsError,
     VisualSearchError,
 )
+from catalog.core.settings import DeviceSettings
 from sync.cli.keys import keys as keys_command
 from sync.errors import (
     ForgedError,
@@ -54,8 +55,9 @@ from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.trust import changes_maker
 from sync.trust.delegations import ChannelList
-from sync.trust.key_files import read_passphrase
+from sync.trust.key_files import open_key, read_passphrase
 from sync.trust.keys import KeyFolder
+from sync.trust.opening import configured_store
 from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.publish import ReleasePublisher, _field
 from sync.trust.renewal import SignatureExpiry, command
@@ -553,6 +555,16 @@ def test_a_folder_without_roots_is_no_key_folder(name: str, keys: KeyFolder) -> 
         KeyFolder(keys.folder, secret)
 
 
+def test_a_key_or_root_that_cannot_be_read_is_named(keys: KeyFolder) -> None:
+    file = keys.folder / "online"
+    with pytest.raises(KeysError, match=f"^{file}: cannot be read: Is a directory"):
+        open_key(file, b"secret")
+    for content in (b"{}", b"\xff"):
+        (keys.folder / "roots" / "1.root.json").write_bytes(content)
+        with pytest.raises(KeysError, match=f"^{keys.folder}: its roots cannot be read: "):
+            KeyFolder(keys.folder, secret)
+
+
 def test_a_key_that_is_damaged_is_named(keys: KeyFolder) -> None:
     file = next((keys.folder / "online").iterdir())
     file.write_bytes(b"x")
@@ -863,6 +875,23 @@ def test_s3_refuses_a_root_that_is_not_there(
     expected = StoreRefusedError if refuses_from == 1 else ForgedError
     with pytest.raises(expected):
         root_in(world.store, "0" * 64)
+
+
+def test_a_device_is_told_what_it_lacks(world: World, tmp_path: Path) -> None:
+    absent = tmp_path / "absent.json"
+    with pytest.raises(SettingsError, match=rf"^{absent}: \[sync\] root: No such file"):
+        factory_root(absent, tmp_path / "data")
+    world.publish()
+    for content, said in (
+        (b"{}", "is no root"),
+        (world.store.objects["metadata/timestamp.json"], "is a signed timestamp, no root"),
+    ):
+        absent.write_bytes(content)
+        with pytest.raises(SettingsError, match=said):
+            factory_root(absent, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(SettingsError, match=r"\[sync\] source: not set"):
+        configured_store(SyncSettings(), DeviceSettings())
 
 
 def test_a_root_that_cannot_be_kept_is_said(world: World, tmp_path: Path) -> None:

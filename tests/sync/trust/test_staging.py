@@ -188,6 +188,29 @@ def test_it_is_given_to_all_without_its_changes_where_these_are_lost(
     assert "devices fetch this release whole: its changes cannot be read" in caplog.text
 
 
+def test_a_staged_release_that_was_altered_is_not_given_to_all(world: World) -> None:
+    world.publish("first")
+    second = share_of(world, 100)
+    (name,) = (name for name in world.store.objects if second[-12:] in name)
+    world.store.objects[name] = b"x" * len(world.store.objects[name])
+    with pytest.raises(ForgedError, match="publish the bundle again"):
+        staged(world).raise_share("stable", ALL, DAYS)
+
+
+def test_changes_that_are_lost_do_not_keep_a_device_from_a_release(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
+    done = world.publish("first")
+    (lost,) = (name for name in world.store.objects if name.endswith(".changes.json"))
+    del world.store.objects[lost]
+    device = world.device()
+    device.refresh()
+    release = device.newest("stable")
+    assert (release.bundle, release.changes) == (done.bundle, b"")
+    assert f"what changed in {done.bundle} is not known: " in caplog.text
+
+
 def test_a_device_that_refuses_a_staged_release_follows_the_channel(world: World) -> None:
     first = world.publish("first").bundle
     second = share_of(world, ALL - 1)
