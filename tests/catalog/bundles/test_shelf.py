@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,9 +22,16 @@ import pytest
 from catalog.bundles.bundle import Bundle
 from catalog.bundles.content_check import check_content
 from catalog.bundles.deployment_state import MOST_REJECTED, DeploymentState
-from catalog.bundles.manifest import MANIFEST, verify
-from catalog.bundles.shelf import Shelf
-from catalog.core.errors import BundleError, ShelfError
+from catalog.bundles.manifest import (
+    INDEX,
+    MANIFEST,
+    FileEntry,
+    file_digest,
+    verify,
+    write_local_index,
+)
+from catalog.bundles.shelf import Shelf, unwritable
+from catalog.core.errors import BundleError, DiskFullError, ShelfError, SlowBundleError
 from catalog.core.state import (
     SyncState,
     Version,
@@ -329,6 +337,54 @@ def test_a_bundle_that_changed_after_its_check_is_not_copied(
     ):
         shelf._copy(small_bundle, "20261101T000000Z-0123456789ab")
     assert names(shelf.versions) == set()
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_bundle_that_changes_while_it_is_copied_is_not_taken(
+    shelf: Shelf, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def exchanged(source: Path, target: Path) -> None:
+        if source.name == MANIFEST:
+            sign_again(own_bundle, title="Exchanged")
+        copy(source, target)
+
+    monkeypatch.setattr("catalog.bundles.shelf.shutil.copyfile", exchanged)
+    with pytest.raises(BundleError, match=f"^{own_bundle}: changed while it was copied"):
+        shelf.activate(own_bundle)
+    assert shelf.active() is None
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_an_index_that_was_built_on_another_device_is_not_taken(
+    shelf: Shelf, own_bundle: Path
+) -> None:
+    index = own_bundle / INDEX
+    write_local_index(own_bundle, FileEntry(bytes=index.stat().st_size, sha256=file_digest(index)))
+    with pytest.raises(BundleError, match="its index was built on another device"):
+        shelf.activate(own_bundle)
+
+
+def test_a_bundle_that_fails_is_named_and_not_its_copy(
+    shelf: Shelf, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, bundle: str, engine: str) -> None:
+        raise SlowBundleError(f"{path}: too slow")
+
+    monkeypatch.setattr("catalog.bundles.shelf.validator.validate_in_child", fail)
+    with pytest.raises(SlowBundleError, match=f"^{own_bundle}: too slow$"):
+        shelf.activate(own_bundle)
+    assert names(shelf.versions) == set()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_is_told_from_one_that_cannot_be_written(tmp_path: Path, number: int) -> None:
+    error = unwritable(tmp_path, OSError(number, os.strerror(number)))
+    full = number != errno.EROFS
+    assert isinstance(error, DiskFullError) is full
+    assert str(error).startswith(f"{tmp_path}: ")
+    assert ("the disk is full" in str(error)) is full
 
 
 @pytest.mark.usefixtures("unvalidated")

@@ -334,6 +334,9 @@ def test_a_confirmed_look_becomes_a_photo_and_the_most_different_stay(
     kept = [photo.sighting for photo in taught.store.photos()]
     assert len(kept) == MOST_CONFIRMED
     assert {f"sighting-{NEW + other}-0" for other in range(1, MOST_CONFIRMED)} <= set(kept)
+    look = encode_jpeg(draw_thing(NEW, 2), 480)
+    assert taught.confirm("thing-02", look, "of another item")
+    assert len(taught.store.photos()) == MOST_CONFIRMED + 1, "each item has its own"
     with pytest.raises(ContentError):
         taught.confirm("absent", encode_jpeg(draw_thing(1), 480), "sighting")
 
@@ -427,7 +430,9 @@ def test_a_look_that_is_not_kept_takes_the_place_of_what_was_said_before(
 def test_the_look_that_resembles_another_one_most_says_least() -> None:
     looks = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32)
     assert least_telling(looks) == 2, "it is near to both"
-    assert least_telling(looks * np.float32(0.001)) == 2, "whatever the network's scale"
+    scales = np.array([[1.0], [0.001], [1.0]], np.float32)
+    near = np.array([[1.0, 0.0], [0.9, 0.1], [0.8, 0.6]], np.float32)
+    assert least_telling(near * scales) == 1, "whatever their scales"
     assert least_telling(looks[:2]) == 0, "of two the older one"
     assert least_telling(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]], np.float32)) == 1
 
@@ -513,6 +518,17 @@ def test_a_disk_that_is_full_loses_nothing_and_is_said(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(ShelfError, match=f"{FILE}: cannot be read: .* closed"):
         store.photos()
+
+
+def test_an_item_goes_with_its_last_photo_and_the_other_way_round(tmp_path: Path) -> None:
+    store, photo = TaughtStore(tmp_path), NewPhoto(b"jpeg", 3, 2, NOTHING_SEEN)
+    one, two = Item("one", "One"), Item("two", "Two")
+    photos = store.save("one", one, [photo], "network", sighting="seen")
+    store.save("two", two, [photo], "network", sighting="seen", instead_of=photos)
+    assert store.items() == [two]
+    store.remove_item("two")
+    assert (store.items(), store.photos()) == ([], [])
+    store.close()
 
 
 def test_features_of_a_photo_that_was_removed_meanwhile_are_not_kept(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_two_lenses_are_one_thing() -> None:
     assert whole_thing(scene(*things(left, right)), SIZE).box == Box(600, 480, 492, 180)
 
 
+@pytest.mark.parametrize("apart", [12, 18])
+@pytest.mark.parametrize(("across", "down"), [(1, 0), (-1, 0), (0, 1), (0, -1)])
+def test_what_is_near_on_any_side_touches(apart: int, across: int, down: int) -> None:
+    """A hundredth of the frame's width is 19 pixels."""
+    left = Box(600, 480, 180, 180)
+    beside = Box(600 + across * (180 + apart), 480 + down * (180 + apart), 180, 180)
+    assert whole_thing(scene(*things(left, beside)), SIZE).is_united is (apart == 12)
+
+
 def test_a_paper_that_lay_below_a_cup_is_no_part_of_it() -> None:
     cup, paper = things(Box(840, 420, 240, 240), Box(480, 240, 960, 600))
     below = replace(paper, came_earlier=True)
@@ -168,3 +177,9 @@ def test_an_outline_is_drawn_where_it_lies_in_a_part_of_the_frame() -> None:
     expected = np.zeros((50, 100), np.float32)
     expected[10:30, 10:35] = 1
     assert np.array_equal(drawn, expected)
+
+
+def test_an_outline_that_is_tiny_in_a_small_picture_has_a_pixel() -> None:
+    frame = Box(0, 0, *SIZE)
+    drawn = _drawn(Box(100, 200, 1, 1), np.ones((1, 1), np.float32), frame, (320, 180))
+    assert np.argwhere(drawn).tolist() == [[33, 17]]
