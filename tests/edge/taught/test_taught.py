@@ -495,6 +495,22 @@ def test_what_a_network_makes_that_was_left_is_not_kept(taught: Taught, bundle: 
     assert len(taught.store.features(network)) == 3
 
 
+def test_a_bundle_that_was_left_is_not_joined(
+    taught: Taught, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[object] = []
+    monkeypatch.setattr(bundle, "add", joined.append)
+    network = taught._network
+    for is_left in (False, True):
+        taught._network = "another" if is_left else network
+        taught._embed(bundle, [])
+        assert len(joined) == 1
+    taught._network = network
+    bundle.close()
+    taught._embed(bundle, [])
+    assert len(joined) == 1
+
+
 def test_what_cannot_be_written_is_said(taught: Taught) -> None:
     with closing(sqlite3.connect(taught.store.path)) as other:
         other.execute("drop table photos")

@@ -891,7 +891,7 @@ def test_a_device_is_told_what_it_lacks(world: World, tmp_path: Path) -> None:
             factory_root(absent, tmp_path / "data")
     assert not (tmp_path / "data").exists()
     with pytest.raises(SettingsError, match=r"\[sync\] source: not set"):
-        configured_store(SyncSettings(), DeviceSettings())
+        configured_store(SyncSettings.model_validate({}), DeviceSettings())
 
 
 def test_a_root_that_cannot_be_kept_is_said(world: World, tmp_path: Path) -> None:
