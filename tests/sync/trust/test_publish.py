@@ -880,7 +880,7 @@ def test_s3_refuses_a_root_that_is_not_there(
 def test_a_device_is_told_what_it_lacks(world: World, tmp_path: Path) -> None:
     absent = tmp_path / "absent.json"
     with pytest.raises(SettingsError, match=rf"^{absent}: \[sync\] root: No such file"):
-        factory_root(absent, tmp_path / "data")
+        factory_root(_settings(root=absent), tmp_path / "data")
     world.publish()
     for content, said in (
         (b"{}", "is no root"),
@@ -888,10 +888,10 @@ def test_a_device_is_told_what_it_lacks(world: World, tmp_path: Path) -> None:
     ):
         absent.write_bytes(content)
         with pytest.raises(SettingsError, match=said):
-            factory_root(absent, tmp_path / "data")
+            factory_root(_settings(root=absent), tmp_path / "data")
     assert not (tmp_path / "data").exists()
     with pytest.raises(SettingsError, match=r"\[sync\] source: not set"):
-        configured_store(SyncSettings.model_validate({}), DeviceSettings())
+        configured_store(_settings(), DeviceSettings())
 
 
 def test_a_root_that_cannot_be_kept_is_said(world: World, tmp_path: Path) -> None:
