@@ -162,10 +162,18 @@ function inLines(context, name, wanted, room, few) {
   let lines;
   for (const [width, most] of [[wanted, few], [room, few], [room, LINES]]) {
     lines = wrapped(context, name, width);
-    if (lines.length <= most && lines.every((line) => fits(line, width))) return lines;
+    if (lines.length <= most && lines.every((line) => fits(line, width))) return balanced(context, name, lines);
   }
   const last = lines.slice(LINES - 1).join(" ");
   return [...lines.slice(0, LINES - 1), last].filter(Boolean).map((line) => shortened(context, line, room));
+}
+
+// A name in as many lines that are as short as they can be.
+function balanced(context, name, lines) {
+  const longest = (some) => Math.max(...some.map((line) => context.measureText(line).width));
+  const narrow = longest(lines) - 1;
+  const next = wrapped(context, name, narrow);
+  return next.length > lines.length || longest(next) > narrow ? lines : balanced(context, name, next);
 }
 
 function wrapped(context, name, room) {

@@ -22,6 +22,7 @@ from edge.sighting import Candidate, Place, Sighting, ThingBeside
 from tests.support.browsing import (
     CHROMIUM,
     KIOSK,
+    SMALL,
     all_pictures_are_there,
     frames_are_coming,
     hurry,
@@ -47,6 +48,12 @@ NOTE_LABELS = """() => {
     const { width, height } = this.canvas;
     labels.push(area.map((part, place) => part / (place % 2 ? height : width)));
     return fill.apply(this, area);
+  };
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  window.lines = new Set();
+  CanvasRenderingContext2D.prototype.fillText = function (line, ...place) {
+    lines.add(line);
+    return write.call(this, line, ...place);
   };
 }"""
 IMPATIENT = """const later = window.setTimeout;  // what is done every ten seconds is done at once
@@ -322,5 +329,9 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
             assert not any(meet(label, each) for each in beside), "a name lies over a thing"
         if places == TIGHT:
             assert not meet(labels[1], TIGHT[0]), "its own thing's frame is whole"
+    page.set_viewport_size({"width": SMALL[0], "height": SMALL[1]})
+    right = ThingBeside(TIGHT[0], gear.id, gear.verdict, gear.matches)
+    device.latest.lead(replace(leading, others=(right,)))
+    page.wait_for_function("() => lines.has('\u206824 teeth,\u2069')")  # lines of one length
     device.latest.lead(replace(leading, others=tuple(others[:1])))
     expect(names).to_have_count(1)

@@ -46,7 +46,7 @@ LOOK = """(least) => {
   const small = Object.entries(least).flatMap(([selector, size]) => seen(`#panel ${selector}`)
     .map((each) => [selector, parseFloat(getComputedStyle(each).fontSize)])
     .filter(([, own]) => own < size));
-  const cut = seen("#panel .title, #panel :is(.row, .card) .name")
+  const cut = seen("#result-words, #panel .title, #panel :is(.row, .card) .name")
     .filter((each) => each.textContent.length <= 48 && each.scrollHeight > each.clientHeight + 1)
     .concat(seen("#panel :is(.cost, .price)")
       .filter((each) => each.scrollWidth > each.clientWidth + 1));
@@ -77,6 +77,7 @@ LOOK = """(least) => {
   })).size < 2;
   const ragged = seen("#panel :is(.label, .card-label)").filter((label) =>
     !aligned(label.querySelectorAll(":scope > :is(.title, .name, .where, .price)")));
+  if (!aligned(seen("#panel .card .name"))) ragged.push(document.querySelector(".cards"));
   const framed = seen("#panel img.mat").map((each) => getComputedStyle(each))
     .filter(({ backgroundColor, borderTopWidth }) =>
       backgroundColor !== "rgba(0, 0, 0, 0)" || borderTopWidth !== "0px");
