@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from catalog.core.documents import with_documents
 from catalog.core.errors import VisualSearchError
 from catalog.core.lazy_group import LazyGroup
 from catalog.core.worker import ONE_THREAD
@@ -73,14 +74,29 @@ def command(context: click.Context, config: Path | None, *, debug: bool) -> None
     """
     context.obj = config
     context.meta[FETCH_SHARED] = fetch_shared
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
     if not debug:
         for name in ("boto3", "botocore", "httpx", "s3transfer", "waitress", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger("zeroconf").setLevel(logging.CRITICAL)  # edge.web.announcement logs
+
+
+class LogLine(logging.Formatter):
+    """Names documents where they lie on this device."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return with_documents(super().format(record))
+
+
+class Help(click.HelpFormatter):
+    """Names documents where they lie on this device."""
+
+    def getvalue(self) -> str:
+        """Return the text that was written."""
+        return with_documents(super().getvalue())
 
 
 def main() -> None:
@@ -92,6 +108,7 @@ def main() -> None:
         os.environ.setdefault(variable, threads)
     try:
         require_linux()
+        click.Context.formatter_class = Help
         # Commands return nothing, or what they exit with.
         sys.exit(command(prog_name=NAME, standalone_mode=False))
     except (KeyboardInterrupt, click.Abort):
@@ -102,7 +119,7 @@ def main() -> None:
     except VisualSearchError as error:
         if debug:
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {with_documents(str(error))}")
     except Exception as error:
         if debug:
             raise

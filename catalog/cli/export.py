@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from catalog.core.documents import with_documents
 from catalog.core.settings import CatalogSettings, load
 from catalog.core.terminal import as_json, counted, print_json, progress_bars
 
@@ -59,4 +60,4 @@ def export(config: Path | None, bundle: Path, out: Path, address: str, *, as_jso
         return
     click.echo(f"{out / VECTORS}: {written.photos} vectors of {written.dimensions} numbers")
     click.echo(f"{out / METADATA} and {out / PHOTOS}: {counted(written.photos, 'photo')}")
-    click.echo("next: docs/deeplens.md, the cloud side of the sample")
+    click.echo(with_documents("next: docs/deeplens.md, the cloud side of the sample"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import click
 
+from catalog.core.documents import with_documents
 from catalog.core.terminal import print_json
 
 SIGNS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "wrong": "[red]wrong[/]"}
@@ -34,7 +35,14 @@ def show(found: Iterable[Finding], *, as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    findings = list(found)
+    findings = [
+        replace(
+            finding,
+            message=with_documents(finding.message),
+            remedy=with_documents(finding.remedy),
+        )
+        for finding in found
+    ]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

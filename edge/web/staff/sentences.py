@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from catalog.core.documents import with_documents
 from edge.words import Words, words_of
 
 
 def sentence(message: str) -> str:
     """A message with a capital letter and a full stop."""
-    text = message.rstrip(".")
+    text = with_documents(message).rstrip(".")
     return f"{text[:1].upper()}{text[1:]}."
 
 
