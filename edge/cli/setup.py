@@ -19,7 +19,7 @@ from edge.cli.doctor import examine
 from edge.settings import EdgeSettings
 from edge.setup import services
 from edge.setup.answers import Answers, answers_of, read_answers, settings_there
-from edge.setup.apply import apply, check_sealable, give_to_owner, label, seal
+from edge.setup.apply import apply, check_sealable, give_to_owner, seal
 from edge.setup.first_catalogue import (
     DEMONSTRATION,
     DRAWN,
@@ -28,6 +28,7 @@ from edge.setup.first_catalogue import (
     current_folder,
     is_install_folder,
 )
+from edge.setup.label import Label
 from edge.setup.questions import Present, ask
 from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import StaffPin, checked_pin
@@ -193,11 +194,7 @@ def _label(
     device: DeviceSettings, edge: EdgeSettings, page: PageSettings, identity: str, file: Path | None
 ) -> None:
     """Print the label, and keep it beside the file, beside `install`, or in the data folder."""
-    scheme = "https" if edge.tls else "http"
-    host = f"{edge.network_name}.local" if edge.lan else "localhost"
-    address = f"{scheme}://{host}:{edge.port}{edge.prefix}/"
-    name = page.name or edge.network_name
-    text = label(name, identity, address)
+    label = Label.of(edge, page, identity)
     here = current_folder()
     folders = [here] if is_install_folder(here) else []
     if file is not None:
@@ -205,7 +202,7 @@ def _label(
     kept = ""
     for folder in [*folders, device.folder]:
         try:
-            durable.write(folder / "label.html", text.encode())  # follows no link
+            durable.write(folder / "label.html", label.page().encode())  # follows no link
         except OSError:  # a stick may be read-only
             continue
         kept = f"; to print: {folder / 'label.html'}"
@@ -213,8 +210,8 @@ def _label(
     give_to_owner(device.folder)
     if edge.lan:
         with suppress(VisualSearchError, UnicodeEncodeError):
-            click.echo(code_for_terminal(address))
-    click.echo(f"{name}   {address}   {identity}{kept}")
+            click.echo(code_for_terminal(label.address))
+    click.echo(f"{label.name}   {label.address}   {identity}{kept}")
     if not edge.lan:
         click.echo(
             "the label has no QR code, because only this device itself opens its page; after "

@@ -1,15 +1,11 @@
-"""Set a device up from checked answers, seal it for cloning, and make its label."""
+"""Set a device up from checked answers, and seal it for cloning."""
 
 from __future__ import annotations
 
-import html
 import os
 import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import segno
 
 from catalog.bundles.shelf import Shelf
 from catalog.core import durable
@@ -205,19 +201,3 @@ def seal(device: DeviceSettings, provisioning: ProvisioningSettings | None = Non
     except OSError as error:
         raise ShelfError(f"{device.folder}: cannot be written: {error}") from error
     return removed
-
-
-def label(name: str, identity: str, address: str) -> str:
-    """A page to print and stick onto the device: its name, address, QR code and id.
-
-    There is no code where only the device itself opens the page, since phones would read it.
-    """
-    is_for_phones = urlsplit(address).hostname != "localhost"
-    code = segno.make_qr(address).svg_inline(scale=4) if is_for_phones else ""
-    return (
-        '<!doctype html><meta charset="utf-8"><title>Label</title>'
-        "<style>body{font:14pt sans-serif;width:8cm;margin:1cm}p{margin:.2em 0}"
-        "small{font-size:7pt;color:#444}</style>"
-        f"<h1>{html.escape(name)}</h1>{code}<p>{html.escape(address)}</p>"
-        f"<small>{html.escape(identity)}</small>\n"
-    )

@@ -15,7 +15,7 @@ import cv2
 from catalog.bundles.shelf import Shelf
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, ShelfError, VisualSearchError
-from catalog.core.settings import DeviceSettings, Section, config_file, load
+from catalog.core.settings import DeviceSettings, Section, config_file, device_id, load
 from edge.cameras import CameraInfo, list_cameras
 from edge.cameras.device import device_path
 from edge.settings import EdgeSettings
@@ -29,6 +29,7 @@ from edge.setup.first_catalogue import (
     bundle_of,
     install_folders,
 )
+from edge.setup.label import Label
 from edge.setup.owner_code_reading import code_in, pictures
 from edge.shop_settings import ShopSettings
 from edge.sighting import Image
@@ -173,7 +174,21 @@ class PageSetup:
             restarts = self._restart is not None and self.settings.needs_restart
             if restarts and self._restart is not None:
                 self._restart()
-            return SetupDone(restarts, self._command_for_link(), self.settings.needs_restart)
+            label = self._label()
+            return SetupDone(
+                restarts,
+                self._command_for_link(),
+                self.settings.needs_restart,
+                label.name,
+                label.address,
+                label.identity,
+                label.code,
+            )
+
+    def _label(self) -> Label:
+        edge = load("edge", EdgeSettings, self._config)
+        page = load("page", PageSettings, self._config)
+        return Label.of(edge, page, device_id(self._device.folder))
 
     def _origin(self, catalogue: str) -> Origin | None:
         """Where the catalogue comes from; None for none."""

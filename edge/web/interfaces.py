@@ -159,11 +159,17 @@ class SetupDone:
         restarts: Whether it starts again now.
         command: What must be run on it for catalogues and reports; empty for nothing.
         needs_restart: Whether it must be started again for all of it to count.
+        name, address, identity: What stands on its label; see `edge.setup.label.Label`.
+        code: The QR code of the address, a data URI; empty where only the device opens its page.
     """
 
     restarts: bool
     command: str
     needs_restart: bool
+    name: str
+    address: str
+    identity: str
+    code: str
 
 
 class DeviceSetup(Protocol):

@@ -185,6 +185,7 @@ class StandInDevice:
     groups: list[Group] = field(default_factory=list)
     waiting: str = "no catalogue is open; activate one with visual-search activate"
     trouble_now: str = ""
+    uptime_s: float = 1e6
     frozen: bool = False  # the camera is stuck, and the device has not noticed
 
     @property
@@ -209,7 +210,11 @@ class StandInDevice:
         return self.trouble_now
 
     def status(self) -> dict[str, object]:
-        return {"version": VERSION, "catalogue": {"id": BUNDLE, "title": "Things"}}
+        return {
+            "version": VERSION,
+            "uptime_s": self.uptime_s,
+            "catalogue": {"id": BUNDLE, "title": "Things"},
+        }
 
     def counters(self) -> CounterSnapshot:
         return self.counted

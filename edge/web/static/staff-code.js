@@ -30,7 +30,7 @@ export class OwnerCode {
     return this.#settings;
   }
 
-  forget() {
+  remove() {
     this.#settings = {};
     byId("code-said").textContent = "";
   }
@@ -38,7 +38,7 @@ export class OwnerCode {
   async #work(read) {
     const button = byId("read-code");
     button.disabled = true;
-    this.forget();
+    this.remove();
     try {
       const found = await read();
       byId("code-said").textContent = found ? say("The code was read. With it no root.json is needed.") : say("No code was seen. Show it larger, and in focus.");

@@ -2,6 +2,7 @@
 
 import { byId, make, text } from "./dom.js";
 import { OwnerCode } from "./staff-code.js";
+import { finish } from "./staff-finished.js";
 import { StaffLink } from "./staff-link.js";
 import { refuse } from "./staff-wait.js";
 import { say } from "./words.js";
@@ -146,7 +147,7 @@ byId("catalogue").addEventListener("change", ({ target }) => {
 
 byId("root").addEventListener("change", ({ target }) => {
   byId("root-name").textContent = target.files[0]?.name ?? "";
-  ownerCode.forget();
+  ownerCode.remove();
 });
 
 byId("enter").addEventListener("submit", async (event) => {
@@ -174,19 +175,6 @@ byId("setup").addEventListener("submit", async (event) => {
   byId("apply").disabled = false;
   byId("working").hidden = true;
 });
-
-function finish({ restarts, command, needs_restart }) {
-  byId("setup").hidden = true;
-  byId("finished").hidden = false;
-  byId("finished-words").textContent = restarts
-    ? say("It starts again now; that takes a moment.")
-    : needs_restart ? say("What was changed counts when the device starts again.") : "";
-  if (command) {
-    byId("finished-command").replaceChildren(say("For catalogues and reports, run this on the device, too:"), " ", text("code", "", command));
-    byId("finished-command").hidden = false;
-  }
-  byId("finished").focus();
-}
 
 byId("language").addEventListener("change", (event) => {
   const own = new URL(location.href);

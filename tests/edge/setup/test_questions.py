@@ -83,7 +83,7 @@ def test_by_questions(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["edge"] == {"camera": "http://camera/", "lan": True, "name": "counter"}
     assert found["page"] == {"name": "My shop", "language": "fr"}
     assert found["outbox"] == {"transport": "file"}
-    assert "<svg" in (device / "data" / "label.html").read_text()
+    assert "data:image/svg" in (device / "data" / "label.html").read_text()
     told = re.search(r"the staff's PIN is (\d{6})", done.output)
     assert told is not None
     StaffPin(device / "data" / "state").check(told[1], here=True)

@@ -17,7 +17,8 @@ from edge.cli import setup as module
 from edge.settings import EdgeSettings
 from edge.setup import first_catalogue, services
 from edge.setup.answers import read_answers
-from edge.setup.apply import give_to_owner, label
+from edge.setup.apply import give_to_owner
+from edge.setup.label import Label
 from edge.web.staff.pin import StaffPin
 from tests.edge.setup.conftest import PIN, STOPPED, photos_in, run
 
@@ -48,7 +49,7 @@ def test_one_file_on_a_stick_sets_everything_up(stick: Path, device: Path) -> No
     printed = (stick / "label.html").read_text()
     assert "Corner shop" in printed
     assert device_id(device / "data") in printed
-    assert "<svg" in printed
+    assert "data:image/svg" in printed
 
 
 def test_it_may_be_run_again(stick: Path, device: Path) -> None:
@@ -210,14 +211,14 @@ def test_where_only_the_device_opens_its_page_the_label_has_no_code(
     alone = run("--label")
     assert "http://localhost:8080/" in alone.output
     assert "the label has no QR code, because only this device" in alone.output
-    assert "<svg" not in (device / "data" / "label.html").read_text()
+    assert "data:image" not in (device / "data" / "label.html").read_text()
     for name in ("install", "visual-search_1+deb12_amd64.deb"):
         (device / name).touch()
     settings.write_text(settings.read_text() + "[edge]\nlan = true\n")
     seen = run("--label")
     assert "QR code" not in seen.output
     assert f"to print: {device}/label.html" in seen.output
-    assert "<svg" in (device / "label.html").read_text()
+    assert "data:image/svg" in (device / "label.html").read_text()
 
 
 def test_a_label_is_written_through_no_link(stick: Path, device: Path) -> None:
@@ -292,4 +293,4 @@ def test_a_label_in_the_data_folder_is_its_owners(
 
 
 def test_a_label_escapes_the_shops_name() -> None:
-    assert "<h1>A &lt;b&gt; &amp; C</h1>" in label("A <b> & C", "id", "http://a.local:8080/")
+    assert "<h1>A &lt;b&gt; &amp; C</h1>" in Label("A <b> & C", "http://a.local:8080/", "id").page()

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Route, expect
 from tuf.api.metadata import Metadata, Root
 
 from catalog.bundles.shelf import Shelf
+from catalog.core.settings import device_id
 from edge.cameras import CameraInfo
 from edge.setup import first_catalogue
 from edge.setup.on_page import PageSetup
@@ -31,7 +32,7 @@ from sync.owner_code import owner_code
 from tests.support.accessibility import violations
 from tests.support.browsing import visiting
 from tests.support.page_faults import faults
-from tests.support.web_stand_in import StandInDevice
+from tests.support.web_stand_in import StandInCatalogue, StandInDevice
 
 PIN = "493028"
 FROM_NETWORK = {"environ_base": {"REMOTE_ADDR": "192.168.1.50"}}
@@ -57,9 +58,9 @@ class Fresh:
             list_all=lambda: self.cameras,
             sticks=[folder / "media"],
         )
-        device = StandInDevice(lan=True, opened=None)
-        self.stopping = device.stopping
-        self.app = create_app(device, state_folder=folder / "data" / "state", setup=self.setup)
+        self.device = StandInDevice(lan=True, opened=None)
+        self.stopping = self.device.stopping
+        self.app = create_app(self.device, state_folder=folder / "data" / "state", setup=self.setup)
         self.client: FlaskClient = self.app.test_client()
 
     def _restart(self) -> None:
@@ -169,7 +170,13 @@ def test_it_writes_settings_and_starts_again(fresh: Fresh) -> None:
         assert said in answer.get_json()["detail"]
         assert fresh.file.read_text() == before
     answer = fresh.client.post(SETUP, json={"settings": wanted}, headers=headers)
-    assert answer.get_json() == {
+    done = answer.get_json()
+    assert done["code"].startswith("data:image/svg+xml"), "others in the network may open the page"
+    assert (done["name"], done["identity"]) == (
+        "Ours",
+        device_id(fresh.folder / "data", make=False),
+    )
+    assert {key: done[key] for key in ("restarts", "command", "needs_restart")} == {
         "restarts": True, "command": "visual-search sync run", "needs_restart": True,
     }  # fmt: skip
     assert fresh.restarts == 1
@@ -385,6 +392,20 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         page.get_by_role("button", name="Set up").click()
         expect(page.get_by_role("heading", name="This device is set up.")).to_be_visible()
         expect(page.locator("code")).to_have_text("visual-search sync run")
+        expect(page.locator("#tried")).to_have_text("The device is being tried…")
+        expect(page.locator("#label-name")).to_have_text("Corner <b>shop</b>")
+        expect(page.locator("#label-address")).to_contain_text(".local:8080/")
+        expect(page.locator("#label-code")).not_to_have_js_property("naturalWidth", 0)
+        identity = (fresh.folder / "data" / "device-id").read_text().strip()
+        expect(page.locator("#label-identity")).to_have_text(identity)
+        page.emulate_media(media="print")
+        expect(page.get_by_role("button", name="Print the label")).to_be_hidden()
+        expect(page.locator("#label-address")).to_be_visible()
+        page.emulate_media(media="screen")
+        fresh.device.opened, fresh.device.uptime_s = StandInCatalogue(), 0.0
+        expect(page.locator("#tried")).to_have_text(
+            "Tried: the camera and the catalogue are ready."
+        )
         assert violations(page) == []
     assert fresh.restarts == 1
     assert Shelf(fresh.folder / "data" / "shelf").active() is not None
