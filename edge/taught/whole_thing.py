@@ -75,7 +75,7 @@ def whole_thing(scene: SceneState, size: tuple[int, int]) -> WholeThing:
     box = scene.thing_box or scene.box
     if scene.alpha is None:
         return WholeThing(scene.box, box, ())
-    near = [other for other in scene.others if _may_be_part(other, box, size)]
+    near = [other for other in scene.others if _may_be_part(other, box)]
     parts = _touching(scene.box, scene.alpha, near, size) if near else []
     if not parts:
         return WholeThing(scene.box, box, ((scene.box, scene.alpha),))
@@ -84,18 +84,13 @@ def whole_thing(scene: SceneState, size: tuple[int, int]) -> WholeThing:
     return WholeThing(square_around(box, 1.0, *size), box, outlines)
 
 
-def _may_be_part(other: SceneThing, box: Box, size: tuple[int, int]) -> bool:
-    """Whether a thing came with the one in a box, and may touch it as far as their boxes tell.
+def _may_be_part(other: SceneThing, box: Box) -> bool:
+    """Whether a thing came with the one in a box, and does not lie below it.
 
     What contains the box is a paper or a tray below the thing.
     """
-    if (
-        other.came_earlier
-        or not other.is_clear
-        or _around([other.thing_box, box]) == other.thing_box
-    ):
-        return False
-    return _gap(box, other.thing_box) <= (GAP + 2) * size[0] / WORKING_WIDTH
+    lies_below = _around([other.thing_box, box]) == other.thing_box
+    return other.is_clear and not other.came_earlier and not lies_below
 
 
 def _touching(
@@ -141,13 +136,6 @@ def _drawn(box: Box, alpha: Alpha, place: Box, size: tuple[int, int]) -> Alpha:
     y, x = max(top, 0), max(left, 0)
     drawn[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
     return drawn
-
-
-def _gap(box: Box, other: Box) -> int:
-    """How many pixels two boxes are apart; 0 or less where they share some."""
-    across = max(box.x, other.x) - min(box.x + box.width, other.x + other.width)
-    down = max(box.y, other.y) - min(box.y + box.height, other.y + other.height)
-    return max(across, down)
 
 
 def _around(boxes: list[Box]) -> Box:

@@ -29,6 +29,7 @@ from edge.errors import NoCatalogueError
 from edge.taught import describing
 from edge.taught import store as store_module
 from edge.taught import taught as taught_module
+from edge.taught.joining import additions
 from edge.taught.store import FILE, MOST_PHOTOS_OF_ITEM, Features, NewPhoto, TaughtStore
 from edge.taught.taught import MOST_CONFIRMED, NEW_LOOK, Taught, least_telling, open_taught
 from edge.taught.wish import LONGEST_SKU, LONGEST_TEXT, Wish, changed_item, wished_item
@@ -152,9 +153,11 @@ def test_a_photo_that_nobody_thought_of_is_left_out_and_told_in_full(
     assert "Traceback" in caplog.text
 
 
+@pytest.mark.parametrize("error", [RuntimeError, ShelfError])
 def test_photos_are_joined_though_something_else_fails(
     taught: Taught,
     bundle: Bundle,
+    error: type[Exception],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -165,7 +168,7 @@ def test_photos_are_joined_though_something_else_fails(
         connection.execute("update features set network = 'another'")
 
     def fail(*given: object) -> None:
-        raise RuntimeError("nobody thought of it")
+        raise error("nobody thought of it")
 
     monkeypatch.setattr(TaughtStore, "keep_features_of", fail)
     newer = Bundle.open(bundle.path)
@@ -173,6 +176,7 @@ def test_photos_are_joined_though_something_else_fails(
     until_embedded()
     assert first(newer, NEW)[0] == item.sku
     assert "nobody thought of it" in caplog.text
+    assert ("Traceback" in caplog.text) is (error is RuntimeError)
 
 
 def test_an_item_rests_while_the_catalogue_holds_it(
@@ -187,6 +191,7 @@ def test_an_item_rests_while_the_catalogue_holds_it(
     assert first(newer, NEW)[0] == sku
     assert len(newer.photos(sku)) == 4
     assert taught.items()[0].rests
+    assert additions(newer, taught.store, taught._features, set()).photos == ()
     taught.confirm(sku, encode_jpeg(draw_thing(NEW, 9), 480), "sighting")  # "Right."
     taught.use(bundle)  # the device goes back
     assert first(bundle, NEW)[0] == sku
@@ -491,8 +496,13 @@ def test_what_a_network_makes_that_was_left_is_not_kept(taught: Taught, bundle: 
     taught._keep_features(bundle, [photo.id for photo in taught.store.photos()])
     assert taught.store.features(network) == {}
     taught._network = network
-    taught._keep_features(bundle, [photo.id for photo in taught.store.photos()])
+    photos = [photo.id for photo in taught.store.photos()]
+    taught._keep_features(bundle, photos)
     assert len(taught.store.features(network)) == 3
+    taught.store.add_features("another", [(photos[0], NOTHING_SEEN)])
+    taught._network = "another"
+    taught._keep_features(bundle, [])
+    assert len(taught.store.features("another")) == 1, "the newer one's are"
 
 
 def test_a_bundle_that_was_left_is_not_joined(

@@ -183,3 +183,20 @@ def test_an_outline_that_is_tiny_in_a_small_picture_has_a_pixel() -> None:
     frame = Box(0, 0, *SIZE)
     drawn = _drawn(Box(100, 200, 1, 1), np.ones((1, 1), np.float32), frame, (320, 180))
     assert np.argwhere(drawn).tolist() == [[33, 17]]
+
+
+def test_of_a_part_all_around_which_the_outline_goes_on_every_pixel_is_drawn() -> None:
+    whole = Box(0, 0, 400, 400)
+    drawn = _drawn(whole, np.ones((8, 8), np.float32), Box(150, 100, 100, 50), (50, 25))
+    assert np.array_equal(drawn, np.ones((25, 50), np.float32))
+
+
+def test_one_thing_is_cut_out_by_its_outline() -> None:
+    (keys,) = things(KEYS)
+    thing = whole_thing(scene(keys), SIZE)
+    picture = thing.picture(np.full((*SIZE[::-1], 3), 90, np.uint8), thing.square.width)
+    left, top = KEYS.x - thing.square.x, KEYS.y - thing.square.y
+    assert (picture[top + 6 : top + 114, left + 6 : left + 234] == 90).all()
+    assert picture[:, : left - 12].min() > 200
+    unknown = whole_thing(replace(scene(keys), alpha=None), SIZE)
+    assert (unknown.picture(np.full((*SIZE[::-1], 3), 90, np.uint8), 64) == 90).all()

@@ -29,6 +29,7 @@ from sync.trust.changes import (
 )
 from sync.trust.changes_maker import MadeChanges, make_changes
 from sync.trust.former_release import FormerRelease
+from tests.conftest import sign_again
 from tests.support.repository import MemoryStore
 
 FORMER, OTHER = [b"one", b"two", b"three"], [b"two", b"new", b"three", b"newer", b"new"]
@@ -322,6 +323,19 @@ def test_records_are_used_where_they_give_the_same_bytes_and_are_worth_it(
     with closing(KINDS[0].open(small_bundle)) as records:
         assert found.keys.tolist() == [key(records[photo]) for photo in range(len(records))]
     assert set(found.packs.tolist()) == {NO_PACK}
+
+
+def test_pictures_that_another_sqlite_wrote_can_be_made(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their head says which; it is published beside them."""
+    with (own_bundle / "pictures.db").open("r+b") as file:
+        file.seek(96)
+        file.write(b"\0\x2e\x1f\x0a")  # SQLite's version is there
+    sign_again(own_bundle)
+    monkeypatch.setattr(changes_maker, "SMALL", 0)
+    kind = next(kind for kind in KINDS if kind.name == "pictures")
+    assert changes_maker._can_be_made(kind, own_bundle, manifest_of(own_bundle))
 
 
 def test_no_time_is_lost_on_what_cannot_get_shorter(

@@ -286,7 +286,11 @@ def _older(world: World, north: World) -> None:
 @pytest.mark.parametrize("left", [_outside, _unsigned, _nonsense, _older])
 @pytest.mark.parametrize("newer", [False, True])
 def test_lists_that_no_device_takes_are_passed_over(
-    world: World, north: World, left: Callable[[World, World], None], newer: bool
+    world: World,
+    north: World,
+    left: Callable[[World, World], None],
+    newer: bool,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert north.publish("three", "north").release == 3
     owner(world).channels()
@@ -299,6 +303,8 @@ def test_lists_that_no_device_takes_are_passed_over(
         world.store.objects[f"metadata/{listed.version}.channel-north.json"] = data
     stolen(world)
     world.publisher().refresh(DAYS)
+    is_told = ".channel-north.json is passed over: " in caplog.text
+    assert is_told is (left in (_unsigned, _nonsense))
     assert world.look("north") == 3
     newest = world.signed("timestamp.json", Timestamp).snapshot_meta.version
     named = world.signed(f"{newest}.snapshot.json", Snapshot).meta["channel-north.json"]

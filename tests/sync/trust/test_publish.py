@@ -299,6 +299,24 @@ def test_a_bundle_that_is_rebuilt_meanwhile_does_not_spoil_the_store(world: Worl
     assert world.store.objects == {}
 
 
+@pytest.mark.usefixtures("unvalidated")
+def test_what_was_validated_is_published_as_it_was_asked(world: World, small_bundle: Path) -> None:
+    totals: list[int] = []
+    sent: list[int] = []
+
+    def start(total: int) -> Any:
+        totals.append(total)
+        return sent.append
+
+    first = world.publisher().publish(small_bundle, "stable", 10, start_upload=start)
+    assert (first.release, first.channel) == (1, "stable")
+    assert totals == [sum(sent)]
+    world.owners_time += timedelta(hours=1)
+    again = world.publisher().publish(small_bundle, "stable", start_upload=start, again=True)
+    assert (again.release, again.bundle, totals) == (2, first.bundle, [totals[0]] * 2)
+    assert world.look() == 2
+
+
 def test_a_wrong_name_of_a_channel_is_refused_before_a_bundle_is_looked_at(world: World) -> None:
     with pytest.raises(NotPublishedError, match="no name for a channel"):
         world.publisher().publish(world.folder / "absent.bundle", "../stable")
@@ -809,6 +827,9 @@ def test_the_root_that_was_given_once_is_kept(world: World, tmp_path: Path) -> N
     )
     assert factory_root(given, tmp_path / "data") == world.keys.roots[1]
     assert factory_root(_settings(), tmp_path / "data") == world.keys.roots[1]
+    (tmp_path / "data" / "root.json").write_bytes(b"a former owner's")
+    assert factory_root(given, tmp_path / "data") == world.keys.roots[1]
+    assert (tmp_path / "data" / "root.json").read_bytes() == root.read_bytes()
     assert factory_root(gone, tmp_path / "data") == root.read_bytes()
 
 

@@ -135,6 +135,29 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
         software.parse_list(json.dumps(content).encode(), "list")
 
 
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff"])
+def test_what_is_no_list_is_named(content: bytes) -> None:
+    with pytest.raises(ReleaseError, match=r"^list: no list of a release: "):
+        software.parse_list(content, "list")
+
+
+def test_a_list_may_be_as_large_as_is_allowed(
+    release: Path, keys: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (release / software.LIST).stat().st_size
+    monkeypatch.setattr(software, "LARGEST_MANIFEST", size)
+    assert software.verify(release, keys.roots[1]).version == "9.0.0"
+    monkeypatch.setattr(software, "LARGEST_MANIFEST", size - 1)
+    with pytest.raises(ReleaseError, match=f"{software.LIST}: too large for a list"):
+        software.verify(release, keys.roots[1])
+
+
+def test_a_release_that_cannot_be_read_is_named(release: Path, keys: KeyFolder) -> None:
+    (release / "roots" / "2.root.json").mkdir()
+    with pytest.raises(ReleaseError, match=f"^{release}: cannot be read: .*Is a directory"):
+        software.verify(release, keys.roots[1])
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.0.0rc1", "../1.0.0", "1.0.0\n", "1.0.0000000"])
 def test_a_version_is_three_numbers(version: str) -> None:
     content = {"format": 1, "version": version, "files": {}}
@@ -182,14 +205,24 @@ def test_roots_are_followed_one_by_one(keys: KeyFolder, tmp_path: Path) -> None:
 
 
 def test_a_root_lasts_ten_years(release: Path, keys: KeyFolder) -> None:
-    later = datetime.now(UTC) + timedelta(days=3653)
+    ends = keys.root.expires
+    assert ends > datetime.now(UTC) + timedelta(days=3649)
+    before = ends - timedelta(seconds=1)
+    assert software.verify(release, keys.roots[1], lambda: before).version == "9.0.0"
     with pytest.raises(ExpiredError, match="the owner's root 1 was valid until"):
-        software.verify(release, keys.roots[1], lambda: later)
+        software.verify(release, keys.roots[1], lambda: ends)
 
 
 @pytest.mark.parametrize(
     ("present", "is_older"),
-    [("9.0.0", False), ("8.9.9", False), ("9.0.1", True), ("10.0.0", True), ("9.1.0", True)],
+    [
+        ("9.0.0", False),
+        ("9.0.0rc1", False),
+        ("8.9.9", False),
+        ("9.0.1", True),
+        ("10.0.0", True),
+        ("9.1.0", True),
+    ],
 )
 def test_an_older_release_is_refused(
     release: Path, keys: KeyFolder, present: str, *, is_older: bool
