@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from catalog.bundles.manifest import MANIFEST, FileEntry, parse_manifest
-from sync.errors import NotInStoreError, StoreTooLargeError
+from sync.errors import ForgedError, NotInStoreError, StoreTooLargeError
 from sync.trust.changes import Changes, RecordTable, pack_tables
 from sync.trust.former_release import FormerRelease, read_former, read_piece
 from sync.trust.owner_metadata import OwnerMetadata
@@ -83,6 +83,8 @@ def test_the_tables_of_the_former_are_read_where_they_are_whole(small_bundle: Pa
     assert read(whole).changes is None, "its table is not in the store"
     store.objects[f"files/{entry.sha256}"] = packed[:-1] + b"x"
     assert read(whole).changes is None, "it is damaged"
+    with pytest.raises(ForgedError, match=f"{entry.sha256} is not what was signed"):
+        read_piece(store, entry, entry.bytes)
     store.objects[f"files/{entry.sha256}"] = packed
     found = read(whole)
     assert found.changes == whole

@@ -55,7 +55,7 @@ from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.trust import changes_maker
 from sync.trust.delegations import ChannelList
-from sync.trust.key_files import open_key, read_passphrase
+from sync.trust.key_files import MIN_PASSPHRASE, make_keys, open_key, read_passphrase
 from sync.trust.keys import KeyFolder
 from sync.trust.opening import configured_store
 from sync.trust.owner_metadata import OwnerMetadata
@@ -557,6 +557,15 @@ def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="too short"):
         KeyFolder.create(tmp_path / "keys", lambda folder, new: b"secret")
     assert not list(tmp_path.rglob("*.pem"))
+
+
+def test_a_passphrase_is_long_enough_or_not(tmp_path: Path) -> None:
+    enough = b"x" * MIN_PASSPHRASE
+    (made,) = make_keys(tmp_path / "keys", "keys", 1, lambda folder, new: enough)
+    (file,) = (tmp_path / "keys").iterdir()
+    assert open_key(file, enough).public_key == made.public_key
+    with pytest.raises(KeysError, match="too short"):
+        make_keys(tmp_path / "other", "other", 1, lambda folder, new: enough[1:])
 
 
 def test_the_wrong_passphrase_is_named(keys: KeyFolder) -> None:

@@ -228,6 +228,9 @@ def test_a_share_does_not_shrink(world: World) -> None:
     share_of(world, 2000)
     with pytest.raises(NotPublishedError, match=r"20 % of the devices already"):
         staged(world).raise_share("stable", 1000, DAYS)
+    staged(world).stop("stable", DAYS)
+    again = staged(world).raise_share("stable", 2000, DAYS)
+    assert (again.share, again.stopped) == (2000, False), "the same share goes on"
 
 
 def test_fields_that_no_owner_signs_are_refused(world: World) -> None:
