@@ -41,6 +41,7 @@ from tests.support.web_stand_in import (
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
+DIRECTION = "(field) => getComputedStyle(field).unicodeBidi"
 BOX = "(part) => part.getBoundingClientRect().toJSON()"
 CODE_PARTS = ("#panel", ".phone-code img", ".phone-code figcaption")
 
@@ -48,7 +49,9 @@ CODE_PARTS = ("#panel", ".phone-code img", ".phone-code figcaption")
 def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> None:
     """Results come while typing, an item can be opened, and the camera's answer waits."""
     device.show(Verdict.MATCH, [(SHELL, 0.9)])
+    assert page.locator("#words").evaluate(DIRECTION) != "plaintext", "Firefox would hide its hint"
     page.get_by_label("Search by name").fill("17 mm wrench")
+    assert page.locator("#words").evaluate(DIRECTION) == "plaintext"
     expect(page.locator(".item .title")).to_have_text("Combination wrench, 17 mm")
     expect(page.locator("#result-words")).to_have_text("Found for “17 mm wrench”")
     expect(page.locator(".strip img")).to_have_count(2)
