@@ -178,8 +178,9 @@ class ShopSettings:
     def _bounds(self, name: str) -> tuple[float | None, float | None]:
         section, _, key = name.partition(".")
         found = self._models[section].model_fields[key].metadata  # as of Field(ge=..., le=...)
-        least, most = ([getattr(bound, kind, None) for bound in found] for kind in ("ge", "le"))
-        return next(filter(None, least), None), next(filter(None, most), None)
+        least = next((bound.ge for bound in found if hasattr(bound, "ge")), None)
+        most = next((bound.le for bound in found if hasattr(bound, "le")), None)
+        return least, most
 
     def _fixed_by(self, name: str) -> str:
         section, _, key = name.partition(".")

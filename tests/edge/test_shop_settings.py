@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from catalog.core import durable
 from catalog.core.errors import SettingsError
@@ -56,6 +57,18 @@ def test_a_change_keeps_the_rest_of_the_file_and_can_be_undone(file: Path) -> No
     assert file.read_text() == TEXT
     again.undo()  # the undoing, too
     assert 'name = "Café “Süd”"' in file.read_text()
+
+
+def test_a_number_comes_with_its_bounds(file: Path) -> None:
+    class Counted(Section):
+        bounded: float = Field(0.5, ge=0, le=9)
+        free: float = 0.5
+
+    settings = ShopSettings(
+        file, file.parent / "state", {"outbox": Counted}, ("outbox.bounded", "outbox.free"), {}
+    )
+    found = {setting.name: (setting.least, setting.most) for setting in settings.settings()}
+    assert found == {"outbox.bounded": (0, 9), "outbox.free": (None, None)}
 
 
 @pytest.mark.parametrize(
