@@ -127,8 +127,8 @@ export function itemRows(items, open) {
     const parts = [
       mat(item.photo),
       text("span", "name", unbroken(item.title)),
-      text("span", "where", unbroken(item.location) || " "),
-      text("span", "cost", unbroken(item.price)),
+      item.location ? text("span", "where", unbroken(item.location)) : "",
+      item.price ? text("span", "cost", unbroken(item.price)) : "",
     ];
     list.append(make("li", "", openButton("row", item, open, ...parts)));
   }

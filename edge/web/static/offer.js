@@ -1,7 +1,7 @@
 // Something new before the camera offers itself while a result is shown. Loaded when there is one.
 
-import { byId } from "./dom.js";
-import { say } from "./words.js";
+import { byId, text } from "./dom.js";
+import { say, sayParts, unbroken } from "./words.js";
 
 export class Offer {
   #before; // what the last sighting was about when the result came; null once that was taken away
@@ -21,7 +21,7 @@ export class Offer {
     if (offered === this.#offered) return false;
     this.#offered = offered;
     byId("offer").hidden = !isNew;
-    if (isNew) byId("offer-words").textContent = offerWords(sighting);
+    if (isNew) byId("offer-words").replaceChildren(...offerWords(sighting));
     return true;
   }
 }
@@ -32,7 +32,7 @@ function subjectOf(sighting) {
 }
 
 function offerWords(sighting) {
-  return sighting.verdict === "match"
-    ? say("Now before the camera: {title}", { title: sighting.matches[0].title })
-    : say("Something else lies before the camera");
+  if (sighting.verdict !== "match") return [say("Something else lies before the camera")];
+  const title = text("span", "offer-name", unbroken(sighting.matches[0].title));
+  return sayParts("Now before the camera: {title}", { title });
 }

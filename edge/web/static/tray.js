@@ -43,7 +43,7 @@ function trayView({ verdict, things }, open) {
     if (count < 2) return;
     const [name, cost] = [".name", ".cost"].map((part) => rows.children[place].querySelector(part));
     name.prepend(text("b", "count", `${count} ×`), " ");
-    if (!cost.textContent) return;
+    if (!cost) return;
     cost.replaceChildren(text("span", "", cost.textContent), " ", make("small", "each", say("each")));
   });
   if (listed.length) view.append(rows);

@@ -19,6 +19,7 @@ from tests.support.browsing import (
     FAINT_TEXT,
     FIRST_WORDS,
     KIOSK,
+    PHONE,
     SIZES,
     SMALL,
     STATES,
@@ -224,12 +225,28 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
         for price in page.locator(".price, .next .cost").all():
             assert price.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
         assert page.locator(".next .name").first.evaluate("(e) => e.clientWidth") > 100
+        shown = device.sighting(Verdict.MATCH, [(CUP, 0.9), (CUP, 0.5)])
+        bare = replace(shown.matches[1].item, price="", location="")
+        alone = replace(shown.matches[1], item=bare)
+        device.latest.publish(replace(shown, matches=(shown.matches[0], alone)))
+        expect(page.locator(".next .name")).to_have_text("Blue stoneware cup")
+        assert page.locator(".next .row").evaluate(IS_LEVEL), "a name alone is beside its photo"
         device.latest.publish(named(device, Verdict.MATCH, [HEBREW, HEBREW]))
         for name in (".title", ".next .name"):
             expect(page.locator(name)).to_have_text(HEBREW)
             assert page.locator(name).evaluate(FIRST_LIES_RIGHT)
         assert not page.locator(".price").evaluate(FIRST_LIES_RIGHT)
         assert overflowing(page) == []
+        device.show(Verdict.MATCH, [(LONG, 0.9)])
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        expect(page.locator(".title.long")).to_be_visible()
+        page.get_by_role("button", name="Open").click()
+        gallery, title = (page.locator(f".item {part}") for part in (".gallery", ".title"))
+        expect(title).to_be_visible()
+        above, below = gallery.bounding_box(), title.bounding_box()
+        assert above
+        assert below
+        assert above["y"] + above["height"] <= below["y"], "photos lie over the name"
 
 
 def test_guesses_from_right_to_left_have_a_line_for_the_name(browser: Browser) -> None:
@@ -255,6 +272,11 @@ def test_what_scrolls_shows_that_there_is_more(browser: Browser, device: StandIn
         assert "gradient" in found.evaluate("(e) => getComputedStyle(e).backgroundImage")
 
 
+IS_LEVEL = """(row) => {
+  const place = (part) => row.querySelector(part).getBoundingClientRect();
+  const [photo, name] = [place(".mat"), place(".name")];
+  return Math.abs(photo.top + photo.bottom - name.top - name.bottom) < 4;
+}"""
 PARTS_OF_WORDS = """(title) => {
   let begin = 0;
   return title.textContent.split(" ").map((word) => {

@@ -201,6 +201,7 @@ def test_new_thing_offers_itself(page: Page, device: StandInDevice) -> None:
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     offer = page.locator("#offer")
     expect(offer).to_have_text("Now before the camera: Blue stoneware cup")
+    expect(offer.locator(".offer-name")).to_have_text("Blue stoneware cup")  # a line of its own
     expect(page.locator(".item .title")).to_have_text("Spur gear, 24 teeth, module 1.5")
     device.show(Verdict.UNKNOWN, [], look=HOSTILE)
     expect(offer).to_have_text("Something else lies before the camera")
