@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from catalog.bundles.records import KINDS
 from sync.errors import ForgedError
 from sync.trust import changes as changes_module
 from sync.trust.changes import (
@@ -103,6 +104,8 @@ def test_changes_that_nobody_can_have_signed_are_refused(wrong: dict[str, object
         "b" * 64: 20,
         "c" * 64: 30,
     }
+    every = RIGHT | {"kinds": [kind.name for kind in KINDS]}
+    assert len(parse_changes(json.dumps(every).encode(), "one").kinds) == len(KINDS)
     without = RIGHT | {"kinds": [], "table": None, "packs": []}
     assert parse_changes(json.dumps(without).encode(), "one").pieces() == {"c" * 64: 30}
     with pytest.raises(ForgedError, match="the changes of one"):

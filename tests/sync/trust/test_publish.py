@@ -889,6 +889,20 @@ def test_another_root_than_the_one_of_the_digest_is_not_trusted(
         factory_root(both, tmp_path / "other")
 
 
+def test_as_many_roots_are_looked_at_as_are_allowed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        world.keys = world.keys.rotate(set())
+    world.publish("one")
+    second, third = (sha256(world.keys.roots[version]).hexdigest() for version in (2, 3))
+    assert root_in(world.store, third) == world.keys.roots[3]
+    monkeypatch.setattr("sync.trust.root.MOST", 2)
+    assert root_in(world.store, second) == world.keys.roots[2]
+    with pytest.raises(ForgedError, match=r"none of its 2 root\.json"):
+        root_in(world.store, third)
+
+
 @pytest.mark.parametrize("refuses_from", [1, 2])
 def test_s3_refuses_a_root_that_is_not_there(
     world: World, monkeypatch: pytest.MonkeyPatch, refuses_from: int

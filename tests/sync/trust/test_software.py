@@ -153,6 +153,8 @@ def test_a_list_may_be_as_large_as_is_allowed(
 
 
 def test_a_release_that_cannot_be_read_is_named(release: Path, keys: KeyFolder) -> None:
+    with pytest.raises(ReleaseError, match=f"it has no {software.LIST}"):
+        software.verify(release / "wheels", keys.roots[1])
     (release / "roots" / "2.root.json").mkdir()
     with pytest.raises(ReleaseError, match=f"^{release}: cannot be read: .*Is a directory"):
         software.verify(release, keys.roots[1])
