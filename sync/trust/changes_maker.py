@@ -241,7 +241,7 @@ def _with_named_packs(
     """Name those packs alone that hold a record, the newest ones; number them from 1 on."""
     used = sorted({int(number) for table in tables.values() for number in np.unique(table.packs)})
     named = [number for number in used if NO_PACK < number <= len(packs)][-MOST_PACKS:]
-    numbers = np.full(max([*used, len(packs)], default=0) + 1, NO_PACK, np.uint16)
+    numbers = np.full(max([*used, len(packs)]) + 1, NO_PACK, np.uint16)
     numbers[named] = np.arange(1, len(named) + 1)
     renamed = {kind: replace(table, packs=numbers[table.packs]) for kind, table in tables.items()}
     return renamed, [packs[number - 1] for number in named]

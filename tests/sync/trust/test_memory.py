@@ -30,6 +30,17 @@ def test_what_was_seen_is_written_where_it_is_missing_or_changed_and_else_not(
     assert file.read().releases == {"stable": 3}
 
 
+def test_what_was_seen_and_is_damaged_is_begun_anew_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = NewestSeenFile(tmp_path / "seen", b"the root")
+    nothing = file.read()
+    assert caplog.text == ""
+    (tmp_path / "seen").write_bytes(b"{")
+    assert file.read() == nothing
+    assert f"{tmp_path / 'seen'}: damaged, begun anew: " in caplog.text
+
+
 def test_what_was_seen_of_another_owner_does_not_count(tmp_path: Path) -> None:
     ours = NewestSeenFile(tmp_path / "seen", b"the root")
     ours.save(ours.read(), ours.read().with_release("stable", 3))

@@ -553,6 +553,16 @@ def test_a_channel_gets_one_key(keys: KeyFolder) -> None:
     assert file.stem.endswith(signer.public_key.keyid[:8])
 
 
+def test_a_channels_key_that_cannot_be_removed_is_named(keys: KeyFolder) -> None:
+    signer = keys.make_channel_key("north", "memory://store")
+    folder = keys.folder / "channels" / "north"
+    (file,) = folder.iterdir()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(KeysError, match=f"^{folder}: cannot be written: "):
+        keys.remove_channel_keys("north", "memory://store", [signer.public_key.keyid])
+
+
 def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="too short"):
         KeyFolder.create(tmp_path / "keys", lambda folder, new: b"secret")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from catalog.bundles import validator
 from sync.errors import ForgedError, NotPublishedError
-from sync.trust.release import staged_path
+from sync.trust.release import changes_path, staged_path
 from sync.trust.staged_releases import StagedReleases
 from sync.trust.staging import ALL, Stage, percent, place_of
 from tests.support.following import PASSPHRASE, Following, variant
@@ -174,8 +174,8 @@ def test_another_bundle_is_not_staged_over_a_staged_one(world: World) -> None:
 def test_it_is_given_to_all_without_its_changes_where_these_are_lost(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.publish("first")
     monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
+    world.publish("first")
     second = share_of(world, 100)
     lost = [name for name in world.store.objects if name.endswith(".changes.json")]
     assert lost
@@ -185,6 +185,7 @@ def test_it_is_given_to_all_without_its_changes_where_these_are_lost(
     device = world.device()
     device.refresh()
     assert (device.newest("stable").bundle, device.newest("stable").changes) == (second, b"")
+    assert device.target(changes_path("stable")) is None, "those of the former are gone, too"
     assert "devices fetch this release whole: its changes cannot be read" in caplog.text
 
 
