@@ -244,6 +244,19 @@ def stolen(world: World) -> None:
     world.owners_time += timedelta(hours=1)
 
 
+def test_a_channel_is_taken_back_after_a_theft_and_its_numbers_go_on(
+    world: World, north: World
+) -> None:
+    assert north.publish("three", "north").release == 3
+    world.owners_time = north.owners_time
+    assert world.look("north") == 3
+    owner(world).channels()
+    stolen(world)
+    owner(world).revoke("north", DAYS)
+    assert world.publish("four", "north").release == 4
+    assert world.look("north") == 4
+
+
 def test_versions_go_on_far_above_those_that_a_thief_may_have_signed(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

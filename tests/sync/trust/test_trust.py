@@ -62,6 +62,17 @@ def test_a_check_without_changes_reads_two_objects(world: World) -> None:
     assert world.store.read_names == ["metadata/2.root.json", "metadata/timestamp.json"]
 
 
+def test_what_changed_is_fetched_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
+    world.publish()
+    for fetched in (1, 0):
+        world.store.read_names.clear()
+        device = world.device()
+        device.refresh()
+        assert device.newest("stable").changes == b"{}"
+        assert sum(name.endswith(".changes.json") for name in world.store.read_names) == fetched
+
+
 # rollback
 
 
