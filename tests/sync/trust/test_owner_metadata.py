@@ -244,6 +244,15 @@ def stolen(world: World) -> None:
     world.owners_time += timedelta(hours=1)
 
 
+def test_after_a_theft_of_both_keys_a_refresh_signs_the_list_anew(world: World) -> None:
+    world.publish("one", "south")
+    metadata(world).read()
+    stolen(world)
+    world.keys = world.keys.rotate({"publisher"})
+    world.publisher().refresh(DAYS)
+    assert world.look("south") == 1
+
+
 def test_a_channel_is_taken_back_after_a_theft_and_its_numbers_go_on(
     world: World, north: World
 ) -> None:
