@@ -121,6 +121,15 @@ def test_who_lacks_the_online_key_makes_no_delegation(world: World) -> None:
     assert not (world.keys.folder / "channels" / "south").exists()
 
 
+def test_who_lacks_the_online_key_takes_no_channel_back(world: World, north: World) -> None:
+    shutil.rmtree(world.keys.folder / "online")
+    world.keys = KeyFolder(world.keys.folder, secret)
+    before = dict(world.store.objects)
+    with pytest.raises(KeysError, match="online"):
+        owner(world).revoke("north", DAYS)
+    assert world.store.objects == before, "no list is written that nothing names"
+
+
 def test_a_channel_has_one_key(world: World) -> None:
     world.publish("first", "south")
     for _ in range(2):

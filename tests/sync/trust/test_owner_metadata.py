@@ -24,7 +24,7 @@ from sync.errors import (
 from sync.trust.key_files import sign_with
 from sync.trust.keys import KeyFolder
 from sync.trust.owner_metadata import OwnerMetadata
-from sync.trust.recovery import MARGIN
+from sync.trust.recovery import MARGIN, is_replaced
 from tests.support.channel_key import DAYS, newest_list, newest_name, owner, sign_as
 from tests.support.repository import World, secret
 
@@ -187,7 +187,11 @@ def test_a_list_that_cannot_be_trusted_stays_named_while_the_online_key_stays(
     target = TargetFile.from_data("south/manifest.json", b"{}", ["sha256"])
     sign_as(north, lambda listed: listed.targets.update({target.path: target}))
     world.owners_time += timedelta(hours=1)
-    for again in (lambda: world.publish("two", "south"), lambda: world.publisher().refresh(DAYS)):
+    for again in (
+        lambda: world.publish("two", "south"),
+        lambda: world.publisher().refresh(DAYS),
+        lambda: without(world, "publisher").publisher().refresh(DAYS),
+    ):
         again()
         with pytest.raises(WrongChannelError, match="which it may not"):
             world.look("north")
@@ -242,6 +246,18 @@ def stolen(world: World) -> None:
     world.tamper(timestamp=lambda signed: signed.unrecognized_fields.update(issued="never"))
     world.keys = world.keys.rotate({"online"})
     world.owners_time += timedelta(hours=1)
+
+
+def test_an_online_key_is_replaced_until_the_new_one_has_signed(world: World) -> None:
+    world.publish("one", "south")
+    signed = world.store.objects["metadata/timestamp.json"]
+    altered = signed.replace(b'"version":1}', b'"version":2}')
+    assert altered != signed
+    assert not is_replaced(altered, world.keys), "it is the key that it was"
+    world.keys = world.keys.rotate({"online"})
+    assert is_replaced(signed, world.keys)
+    world.publish("two", "south")
+    assert not is_replaced(world.store.objects["metadata/timestamp.json"], world.keys)
 
 
 def test_after_a_theft_of_both_keys_a_refresh_signs_the_list_anew(world: World) -> None:

@@ -54,9 +54,10 @@ from sync.settings import SyncSettings
 from sync.stores.base import MinimumSpeed, Store
 from sync.stores.choice import open_store
 from sync.trust import changes_maker
+from sync.trust.changes import parse_changes
 from sync.trust.delegations import ChannelList
 from sync.trust.key_files import MIN_PASSPHRASE, make_keys, open_key, read_passphrase
-from sync.trust.keys import KeyFolder
+from sync.trust.keys import KeyFolder, expiry
 from sync.trust.opening import configured_store
 from sync.trust.owner_metadata import OwnerMetadata
 from sync.trust.publish import ReleasePublisher, _field
@@ -315,6 +316,25 @@ def test_what_was_validated_is_published_as_it_was_asked(world: World, small_bun
     again = world.publisher().publish(small_bundle, "stable", start_upload=start, again=True)
     assert (again.release, again.bundle, totals) == (2, first.bundle, [totals[0]] * 2)
     assert world.look() == 2
+
+
+def test_devices_may_build_the_index_unless_it_is_shipped(
+    world: World, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes_maker, "SMALL", 0)
+    for is_shipped in (False, True):
+        world.owners_time += timedelta(hours=1)
+        world.publisher().publish_validated(small_bundle, "stable", 400, ship_index=is_shipped)
+        device = world.device()
+        device.refresh()
+        changes = parse_changes(device.newest("stable").changes, verify(small_bundle)[1])
+        assert changes.local_index is not is_shipped
+
+
+def test_a_time_of_expiry_has_whole_seconds() -> None:
+    moment = datetime(2026, 11, 30, 12, 0, 1, 500_000, tzinfo=UTC)
+    assert expiry(1, moment) == datetime(2026, 12, 1, 12, 0, 1, tzinfo=UTC)
+    assert expiry(1).microsecond == 0
 
 
 def test_a_wrong_name_of_a_channel_is_refused_before_a_bundle_is_looked_at(world: World) -> None:

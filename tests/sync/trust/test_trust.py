@@ -31,10 +31,12 @@ from sync.errors import (
 )
 from sync.trust.keys import KeyFolder, expiry
 from sync.trust.opening import newest_root, trust_folder
+from sync.trust.release import fields_of, software_path
 from sync.trust.root import COPY
 from sync.trust.store_fetcher import StoreFetcher
 from sync.trust.trust import Trust
 from tests.support.repository import TODAY, World, secret
+from tests.support.stub_release import write_release
 
 DAY = timedelta(days=1)
 MADE = ("timestamp.json", "snapshot.json", "targets.json", "root.json", "root_history", "floor")
@@ -147,6 +149,37 @@ def test_an_older_release_is_refused_whatever_else_is_new(world: World) -> None:
     world.tamper(targets=lambda signed: _custom(signed)(release=1))
     with pytest.raises(RolledBackError, match=r"release 1 .* is offered; .* seen release 2"):
         world.look()
+
+
+def test_an_older_program_is_refused_whatever_else_is_new(world: World, tmp_path: Path) -> None:
+    for number in (1, 2):
+        world.publish()
+        write_release(tmp_path / str(number), f"0.{number}.0", world.keys)
+        world.publisher().publish_software(tmp_path / str(number), "stable")
+    device = world.device()
+    device.refresh()
+    assert device.newest_software("stable").number == 2
+
+    def older(signed: Any) -> None:
+        target = signed.targets[software_path("stable")]
+        target.unrecognized_fields["custom"] = fields_of(target) | {"release": 1}
+
+    world.tamper(targets=older)
+    device = world.device()
+    device.refresh()
+    with pytest.raises(RolledBackError, match="this device has seen release 2"):
+        device.newest_software("stable")
+
+
+def test_changes_of_another_release_are_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.trust.changes_maker.MadeChanges.content", b"{}")
+    world.publish("one")
+    monkeypatch.setattr("sync.trust.publish.changes_path", lambda channel: f"{channel}/other.json")
+    world.publish("two")
+    device = world.device()
+    device.refresh()
+    assert device.target("stable/changes.json") is not None
+    assert device.newest("stable").changes == b""
 
 
 def test_each_channel_counts_for_itself(world: World) -> None:
@@ -464,6 +497,17 @@ def test_a_manifest_that_is_too_large_is_not_read(world: World) -> None:
     assert world.store.read_names == []
 
 
+def test_as_much_as_is_allowed_is_read(world: World) -> None:
+    world.publish()
+    device = world.device()
+    device.refresh()
+    target = device.target("stable/manifest.json")
+    assert target is not None
+    assert len(device.content(target, target.length)) == target.length
+    with pytest.raises(TooLargeError, match=f"{target.length - 1} are allowed"):
+        device.content(target, target.length - 1)
+
+
 def test_a_manifest_longer_than_signed_is_not_read(world: World) -> None:
     world.publish()
     name = _manifest(world)
@@ -477,8 +521,12 @@ def test_a_manifest_longer_than_signed_is_not_read(world: World) -> None:
 
 def test_a_channel_without_a_release_is_named(world: World) -> None:
     world.publish()
-    with pytest.raises(NotPublishedError, match="nothing was published in the channel 'beta'"):
+    with pytest.raises(NotPublishedError, match=r"in the channel 'beta'; .* publish a bundle in"):
         world.look("beta")
+    device = world.device()
+    device.refresh()
+    with pytest.raises(NotPublishedError, match=r"in the channel 'stable'; .* the program in it"):
+        device.newest_software("stable")
     for name in ("", "a/b", "..", "A", "x" * 64):
         with pytest.raises(NotPublishedError, match="no name for a channel"):
             world.look(name)
