@@ -664,7 +664,10 @@ def test_what_the_fleets_owner_wants_holds_though_the_settings_of_reports_are_wr
     for shadow in ("true", "false", '"perhaps"'):
         config = tmp_path / "settings.toml"
         config.write_text(f"[outbox]\nshadow = {shadow}\n")
-        channels[shadow] = ChannelFollower.from_settings(config, following.source).channel
+        device = ChannelFollower.from_settings(config, following.source)
+        assert device.settings.source == following.source
+        assert ChannelFollower.from_settings(config).settings.source == ""
+        channels[shadow] = device.channel
     assert channels == {"true": "north", "false": "stable", '"perhaps"': "north"}
 
 

@@ -57,6 +57,7 @@ def test_a_stop_reaches_all_workers_and_waits_for_none_for_long(
     wake = threading.Event()
     run.run({"busy": busy, "sleeping": sleeping}, wake)
     assert told.is_set(), "one that sleeps until it is woken"
+    assert wake.is_set(), "whoever else waits for a check ends too"
     busy_threads = [thread for thread in threading.enumerate() if thread.name == "busy"]
     assert [thread.daemon for thread in busy_threads] == [True], "one that is busy is left alone"
     released.set()
@@ -307,6 +308,25 @@ def test_checks_come_at_the_interval_in_the_window_and_after_failures_by_longer_
 def test_devices_check_at_different_times(rand: float, interval: float) -> None:
     checked = Checked([state("up-to-date"), state("up-to-date")], threading.Event())
     assert work(checked, 2, rand) == pytest.approx([interval])
+
+
+def test_how_far_a_download_is_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Fetching(Checked):
+        def seconds_until_window(self, late: float) -> float:
+            return 0.0
+
+        def check(
+            self,
+            progress: Callable[[int, int], object],
+            next_check: Callable[[SyncState], datetime],
+        ) -> SyncState:
+            progress(0, 2_000_000)
+            progress(2_000_000, 2_000_000)
+            return super().check(progress, next_check)
+
+    caplog.set_level("INFO")
+    work(Fetching([state("waiting"), state("installed")], threading.Event()), 2)
+    assert caplog.text.count("fetched 2.0 of 2.0 MB") == 1
 
 
 def test_a_wish_for_a_check_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -430,6 +430,12 @@ def test_headers_that_trickle_in_are_not_waited_for(
     assert all(thread.daemon for thread in left), "no process waits for them at its end"
 
 
+def test_what_goes_wrong_in_time_is_raised_and_not_tried_in_another_way() -> None:
+    assert bounds.in_time(lambda: 5, "http://store") == 5
+    with pytest.raises(ZeroDivisionError):
+        bounds.in_time(lambda: 1 / 0, "http://store")
+
+
 def test_what_arrived_can_be_taken_at_once(bad: Store, faulty: FaultyProxy) -> None:
     """`Body.read` does not wait for more than the first byte."""
     faulty.faults.append(Fault("files/a", "silent", after=5000))
