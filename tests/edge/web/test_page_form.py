@@ -229,7 +229,7 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
         bare = replace(shown.matches[1].item, price="", location="")
         alone = replace(shown.matches[1], item=bare)
         device.latest.publish(replace(shown, matches=(shown.matches[0], alone)))
-        expect(page.locator(".next .name")).to_have_text("Blue stoneware cup")
+        expect(page.locator(".next .name")).to_have_text(["Blue stoneware cup"])
         assert page.locator(".next .row").evaluate(IS_LEVEL), "a name alone is beside its photo"
         device.latest.publish(named(device, Verdict.MATCH, [HEBREW, HEBREW]))
         for name in (".title", ".next .name"):
