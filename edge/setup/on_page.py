@@ -7,14 +7,12 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
-from hashlib import sha256
 from pathlib import Path
 
 import cv2
 
 from catalog.bundles.shelf import Shelf
-from catalog.core import durable
-from catalog.core.errors import ContentError, SettingsError, ShelfError, VisualSearchError
+from catalog.core.errors import ContentError, VisualSearchError
 from catalog.core.settings import DeviceSettings, Section, config_file, device_id, load
 from edge.cameras import CameraInfo, list_cameras
 from edge.cameras.device import device_path
@@ -31,6 +29,7 @@ from edge.setup.first_catalogue import (
 )
 from edge.setup.label import Label
 from edge.setup.owner_code_reading import code_in, pictures
+from edge.setup.owner_of_catalogues import checked_owner, keep_root
 from edge.shop_settings import ShopSettings
 from edge.sighting import Image
 from edge.web.interfaces import CameraChoice, SetupDone
@@ -39,7 +38,6 @@ from sync.catalogues.status import is_running
 from sync.cli.device import has_work
 from sync.owner_code import KEYS
 from sync.settings import OutboxSettings, SyncSettings
-from sync.trust.root import COPY, check_root
 
 SETTINGS = (
     "edge.camera",
@@ -54,7 +52,7 @@ SETTINGS = (
 )
 MOST = 50  # catalogues
 CODE_DIGITS = 8
-PICTURE_WIDTH = 320  # pixels; the owner's code can be read in it where it fills half of it
+PICTURE_WIDTH = 320  # pixels
 
 
 class PageSetup:
@@ -105,8 +103,8 @@ class PageSetup:
             for camera in self._list_all()
         ]
 
-    def picture(self, camera: str) -> bytes:
-        """A picture of a camera, JPEG.
+    def picture(self, camera: str, width: int = PICTURE_WIDTH) -> bytes:
+        """A picture of a camera, JPEG, at most so many pixels wide.
 
         Raises:
             ContentError: It gives none; says why.
@@ -114,8 +112,8 @@ class PageSetup:
         settings = load("edge", EdgeSettings, self._config).camera_settings()
         with self._looking, closing(pictures(camera, settings)) as shown:
             picture = next(shown)
-        height, width = picture.shape[:2]
-        size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
+        scale = min(1.0, width / picture.shape[1])
+        size = tuple(max(1, round(side * scale)) for side in picture.shape[1::-1])
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         return cv2.imencode(".jpg", small)[1].tobytes()
 
@@ -123,12 +121,15 @@ class PageSetup:
         """The settings of the owner's code in a picture, BGR uint8 (h, w, 3), by their names.
 
         Returns:
-            Nothing where there is no code at all.
+            Those that it leaves out as they are by default, so that none of another code stays;
+            nothing where there is no code at all.
 
         Raises:
             SettingsError: There is another code; says what is wrong with it.
         """
-        return {f"sync.{key}": value for key, value in code_in(picture).items()}
+        found = code_in(picture)
+        defaults = {key: SyncSettings.model_fields[key].default for key in KEYS if found}
+        return {f"sync.{key}": value for key, value in (defaults | found).items()}
 
     def catalogues(self) -> list[str]:
         """What a catalogue comes of on the sticks that are mounted.
@@ -162,14 +163,8 @@ class PageSetup:
             if not self.is_open():
                 raise ContentError("this device has a catalogue already")
             origin = self._origin(catalogue)
-            if root:
-                self._check_root(root)
-            elif digest := values.get("sync.root_sha256"):
-                self._check_other_roots(lambda there: sha256(there).hexdigest() == digest)
-            elif values.get("sync.source") and not (self._device.folder / COPY).exists():
-                raise ContentError(
-                    "catalogues from an address need their owner's root.json, or the owner's code"
-                )
+            present = load("sync", SyncSettings, self._config)
+            values = checked_owner(values, root, present, self._device.folder)
             self._change(values, origin, root)
             restarts = self._restart is not None and self.settings.needs_restart
             if restarts and self._restart is not None:
@@ -210,7 +205,7 @@ class PageSetup:
                 if bundle is not None:
                     self._shelf.activate(bundle)
             if root:
-                self._keep_root(root)
+                keep_root(root, self._device.folder)
         except BaseException:
             if changed:
                 with suppress(VisualSearchError):  # somebody changed the file since
@@ -224,32 +219,6 @@ class PageSetup:
         if services.present():
             return f"sudo systemctl enable --now {services.LINK}"
         return "visual-search sync run"
-
-    def _check_root(self, content: str) -> None:
-        """Check that it is a root, and the one that this device has, where it has one."""
-        check_root(content.encode(), "the owner's root.json")
-        self._check_other_roots(lambda there: there == content.encode())
-
-    def _check_other_roots(self, is_same: Callable[[bytes], bool]) -> None:
-        """Check that a root that this device has is the same."""
-        given = load("sync", SyncSettings, self._config).root
-        for file in (given, self._device.folder / COPY):
-            try:
-                there = file.expanduser().read_bytes() if file is not None else None
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-            if there is not None and not is_same(there):
-                raise SettingsError(f"this device has another root.json already: {file}")
-
-    def _keep_root(self, content: str) -> None:
-        copy = self._device.folder / COPY
-        try:
-            durable.make_private_folder(copy.parent)
-            durable.write(copy, content.encode())
-        except OSError as error:
-            raise ShelfError(f"{copy}: cannot be written: {error.strerror}") from error
 
 
 def _device(source: str) -> str:

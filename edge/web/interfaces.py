@@ -191,8 +191,8 @@ class DeviceSetup(Protocol):
         """The cameras that are connected."""
         ...
 
-    def picture(self, camera: str) -> bytes:
-        """A picture of a camera, JPEG.
+    def picture(self, camera: str, width: int = ...) -> bytes:
+        """A picture of a camera, JPEG, at most so many pixels wide.
 
         Raises:
             VisualSearchError: It gives none; says why.

@@ -55,7 +55,7 @@ def make_way(shelf: Shelf, desired: Desired | None, release: Release, engine: st
     if desired is None or not desired.pins(release.bundle, release.number):
         return
     state = shelf.state()
-    if state.pinned in (None, release.bundle):
+    if state.pinned_by == FLEET or state.pinned in (None, release.bundle):
         return
     if state.rejection(release.bundle, engine) is None:
         with shelf.changing():

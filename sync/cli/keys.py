@@ -119,7 +119,7 @@ def code(source: str, folder: Path, out: Path | None, **settings: str) -> None:
             segno.make_qr(text).save(str(out), scale=PICTURE_SCALE)
         except OSError as error:
             raise SurroundingsError(f"{out}: cannot be written: {why_unwritable(error)}") from error
-        click.echo(f"{out}: written; print it at least five centimetres wide")
+        click.echo(f"{out}: written; print it at least ten centimetres wide")
     click.echo(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 
 from flask import Flask, Response, jsonify, redirect, request
@@ -58,8 +59,12 @@ class SetupRoutes:
         camera = request.args.get("camera", "")
         if not camera or len(camera) > LONGEST or not camera.isprintable():
             raise ProblemError(400, "Name the camera, as in ?camera=/dev/video0.")
+        width = request.args.get("width", "")
+        if not re.fullmatch("[0-9]{0,4}", width):
+            raise ProblemError(400, "The width is a number of pixels, as in &width=1280.")
         try:
-            jpeg = self._open().picture(camera)
+            setup = self._open()
+            jpeg = setup.picture(camera, int(width)) if width else setup.picture(camera)
         except VisualSearchError as error:
             raise ProblemError(409, sentence(str(error))) from error
         return Response(jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})

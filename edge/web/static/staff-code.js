@@ -49,15 +49,23 @@ export class OwnerCode {
     button.disabled = false;
   }
 
+  // What is no such code, and a moment without a picture, end nothing: the code may come yet.
   async #look() {
+    let last = null;
     byId("code-said").textContent = say("Hold the owner’s code before the camera.");
     for (const end = Date.now() + PATIENCE; Date.now() < end; ) {
-      const answer = await fetch(this.#picture(), { cache: "no-store" });
-      if (!answer.ok) throw new Error(say("No picture comes from the camera."));
-      const found = await this.#read(await answer.blob());
-      if (found) return found;
+      try {
+        const answer = await fetch(this.#picture(), { cache: "no-store" });
+        if (!answer.ok) throw new Error(say("No picture comes from the camera."));
+        const found = await this.#read(await answer.blob());
+        if (found) return found;
+      } catch (error) {
+        if (!this.#link.entered) throw error;
+        last = error;
+      }
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
+    if (last) throw last;
     return null;
   }
 

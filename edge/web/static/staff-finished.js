@@ -19,7 +19,19 @@ export function finish({ restarts, command, needs_restart, ...label }) {
   }
   draw(label);
   byId("finished").focus();
-  if (restarts || !needs_restart) tryIt(restarts);
+  if (restarts && hasMoved(label.address)) {
+    byId("tried").textContent = say("From now on the page is at {address}.", { address: label.address });
+    byId("open").href = label.address;
+  } else if (restarts || !needs_restart) tryIt(restarts);
+}
+
+// Whether the device, once it has started again, no longer answers where this page was opened: the network may not open
+// the page any more, or knows it by another name.
+function hasMoved(address) {
+  const here = location.hostname;
+  const there = new URL(address).hostname;
+  if (["localhost", "127.0.0.1"].includes(here)) return false;
+  return there === "localhost" || (here.endsWith(".local") && here !== there);
 }
 
 function draw({ name, address, identity, code }) {

@@ -21,7 +21,7 @@ let reportsBefore = "";
 let currentCamera = "";
 let inputAt = Date.now();
 
-const ownerCode = new OwnerCode(link, () => pictureOf(cameraChosen()), (read) => {
+const ownerCode = new OwnerCode(link, () => pictureOf(cameraChosen(), 1280), (read) => {
   byId("source").value = read["sync.source"];
   byId("root").value = "";
   byId("root-name").textContent = "";
@@ -69,7 +69,10 @@ function draw({ cameras, catalogues, settings: all }) {
   byId("name").value = settings["edge.name"];
   const found = catalogues.map((folder) => [folder, say("from the stick: {folder}", { folder })]);
   const places = [["", say("later")], ...found, ["address", say("from an address")], [DEMONSTRATION, say("from the demonstration: drawn goods, to try this device")]];
-  options(byId("catalogue"), places, catalogues.length === 1 ? catalogues[0] : "");
+  const [only = ""] = catalogues.length === 1 ? catalogues : [];
+  options(byId("catalogue"), places, settings["sync.source"] ? "address" : only);
+  byId("source").value = settings["sync.source"];
+  showPlace();
   drawReports(settings["outbox.transport"], settings["outbox.endpoint"]);
   byId("setup").hidden = false;
 }
@@ -114,8 +117,9 @@ function cameraChosen() {
 }
 
 // Where a picture of a camera comes from: of the one that the device looks through, as the device sees it.
-function pictureOf(source) {
-  return [settings["edge.camera"], currentCamera].includes(source) ? "camera.jpg" : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}`;
+function pictureOf(source, width = 320) {
+  const isCurrent = [settings["edge.camera"], currentCamera].includes(source);
+  return isCurrent ? `camera.jpg?width=${width}` : `${SETUP}/camera.jpg?camera=${encodeURIComponent(source)}&width=${width}`;
 }
 
 async function answers() {
@@ -130,7 +134,8 @@ async function answers() {
     "page.language": byId("spoken").value,
   };
   if (byId("reports").value !== reportsBefore) wanted["outbox.transport"] = byId("reports").value;
-  if (place === "address") Object.assign(wanted, ownerCode.settings, { "sync.source": byId("source").value.trim() });
+  Object.assign(wanted, place === "address" ? ownerCode.settings : {});
+  wanted["sync.source"] = place === "address" ? byId("source").value.trim() : "";
   return {
     settings: wanted,
     catalogue: place === "address" ? "" : place,
@@ -138,12 +143,15 @@ async function answers() {
   };
 }
 
-byId("catalogue").addEventListener("change", ({ target }) => {
-  for (const row of document.querySelectorAll(".elsewhere")) row.hidden = target.value !== "address";
-  byId("drawn").textContent = target.value === DEMONSTRATION
+function showPlace() {
+  const place = byId("catalogue").value;
+  for (const row of document.querySelectorAll(".elsewhere")) row.hidden = place !== "address";
+  byId("drawn").textContent = place === DEMONSTRATION
     ? say("Without a camera, simulated:6 as its address shows these goods. Your own catalogue takes their place by {command}.", { command: "sudo visual-search setup" })
     : "";
-});
+}
+
+byId("catalogue").addEventListener("change", showPlace);
 
 byId("root").addEventListener("change", ({ target }) => {
   byId("root-name").textContent = target.files[0]?.name ?? "";

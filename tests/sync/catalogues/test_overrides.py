@@ -188,6 +188,15 @@ def test_a_pin_by_hand_makes_way_for_a_release_that_the_owner_pins(shelf: Shelf)
     assert "pins 4, and the channel's newest is release 3" in refusal(Desired(pin=4), newer)
 
 
+def test_the_owners_own_pin_makes_no_way(shelf: Shelf) -> None:
+    """Else two versions that the same pin fits would take each other's place at each check."""
+    obey(shelf, Desired(pin=1), "auto")
+    pinned = shelf.state()
+    other = Release("north", 1, "20261130T000000Z-0123456789ab", b"", None, DAY)
+    make_way(shelf, Desired(pin=1), other, "auto")
+    assert shelf.state() == pinned
+
+
 def test_a_rollback_of_a_bundle_on_probation_is_told(shelf: Shelf, tmp_path: Path) -> None:
     active, told = shelf.active(), list[SyncState]()
     assert active is not None

@@ -292,8 +292,8 @@ def test_the_owners_code_sets_address_and_root(fresh: Fresh) -> None:
     )
     answer = fresh.client.post(f"{SETUP}/code", data=picture_of(code), **png)
     assert answer.status_code == HTTPStatus.FORBIDDEN, "without the session's token"
-    read = {"sync.source": "s3://shop/c", "sync.region": "eu-west-1",
-            "sync.root_sha256": sha256(root).hexdigest()}  # fmt: skip
+    read = {"sync.source": "s3://shop/c", "sync.region": "eu-west-1", "sync.channel": "stable",
+            "sync.endpoint_url": "", "sync.root_sha256": sha256(root).hexdigest()}  # fmt: skip
     answer = fresh.client.post(f"{SETUP}/code", data=picture_of(code), headers=headers, **png)
     assert answer.get_json() == {"settings": read}
     copy = fresh.folder / "data" / "root.json"
@@ -303,7 +303,42 @@ def test_the_owners_code_sets_address_and_root(fresh: Fresh) -> None:
     copy.write_bytes(root)
     answer = fresh.client.post(SETUP, json={"settings": read}, headers=headers)
     assert answer.status_code == HTTPStatus.OK, answer.text
-    assert {f"sync.{key}": value for key, value in fresh.settings()["sync"].items()} == read
+    kept = {"source": "s3://shop/c", "region": "eu-west-1", "root_sha256": read["sync.root_sha256"]}
+    assert fresh.settings()["sync"] == kept
+
+
+def test_of_another_owner_nothing_stays(fresh: Fresh) -> None:
+    """Whichever way the second one is named, as long as no catalogue of the first one came."""
+    headers = fresh.enter()
+    first, second = (Metadata(Root(version=number)).to_bytes() for number in (1, 2))
+
+    def set_up(root: str = "", **values: str) -> tuple[int, dict[str, object]]:
+        wanted = {"settings": {f"sync.{key}": value for key, value in values.items()}, "root": root}
+        answer = fresh.client.post(SETUP, json=wanted, headers=headers)
+        written = {key: value for key, value in fresh.settings()["sync"].items() if value}
+        return answer.status_code, written
+
+    codes = [
+        owner_code(first, source="s3://a/c", channel="north", endpoint_url="https://a.example"),
+        owner_code(second, source="s3://b/c"),
+    ]
+    for code in codes:
+        answer = fresh.client.post(
+            f"{SETUP}/code", data=picture_of(code), headers=headers, content_type="image/png"
+        )
+        read = answer.get_json()["settings"]
+        status, written = set_up(
+            **{name.removeprefix("sync."): value for name, value in read.items()}
+        )
+        assert status == HTTPStatus.OK
+    digest = sha256(second).hexdigest()
+    assert written == {"source": "s3://b/c", "channel": "stable", "root_sha256": digest}
+    assert set_up(source="s3://b/c") == (HTTPStatus.OK, written), "the same again changes nothing"
+    status, unchanged = set_up(source="s3://c/c")
+    assert (status, unchanged) == (HTTPStatus.CONFLICT, written), "it has no owner"
+    status, written = set_up(first.decode(), source="s3://c/c")
+    assert (status, written) == (HTTPStatus.OK, {"source": "s3://c/c", "channel": "stable"})
+    assert set_up(source="") == (HTTPStatus.OK, {"channel": "stable"}), "from elsewhere now"
 
 
 @pytest.fixture
