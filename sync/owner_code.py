@@ -12,6 +12,7 @@ gives it another root.json does.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
 import tomlkit
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from catalog.core.errors import SettingsError
+from catalog.core.terminal import one_line
 from sync.settings import SyncSettings
 from sync.stores.choice import is_address
 
@@ -38,6 +40,10 @@ def owner_code(root: bytes, **settings: str) -> str:
         SettingsError: A setting cannot be used.
     """
     text = _text(settings | {"root_sha256": sha256(root).hexdigest()})
+    if len(text) > LONGEST:
+        raise SettingsError(
+            f"the address and the other settings are too long: a code may have {LONGEST} characters"
+        )
     read_owner_code(text)
     return text
 
@@ -64,7 +70,8 @@ def read_owner_code(text: str) -> dict[str, str]:
             "this is no code of a catalogue's owner, as 'visual-search sync keys code' makes it"
         )
     if unknown := sorted(set(values) - set(KEYS)):
-        raise SettingsError(f"the owner's code has {', '.join(unknown)}, which no code may set")
+        names = one_line(", ".join(unknown))
+        raise SettingsError(f"the owner's code has {names}, which no code may set")
     if missing := [key for key in NEEDED if not values.get(key)]:
         raise SettingsError(f"the owner's code lacks {' and '.join(missing)}")
     try:
@@ -79,6 +86,10 @@ def read_owner_code(text: str) -> dict[str, str]:
         raise SettingsError(
             f"the owner's code, source: {settings.source} is neither s3://BUCKET/PREFIX nor "
             "file:///FOLDER"
+        )
+    if not re.fullmatch("(https?://.+)?", settings.endpoint_url):
+        raise SettingsError(
+            f"the owner's code, endpoint_url: {settings.endpoint_url} is no http or https address"
         )
     return found
 

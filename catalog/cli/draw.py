@@ -30,8 +30,8 @@ def draw(folder: Path, *, as_json: bool) -> None:
     from catalog.synthetic.photos import check_replaceable, draw_catalogue, is_complete
 
     place = folder.absolute()
+    check_replaceable(place)
     if not is_complete(place):
-        check_replaceable(place)
         try:
             with progress_bars(Console(stderr=True)) as show:
                 draw_catalogue(place, progress=lambda done, total: show("drawing", done, total))

@@ -203,7 +203,7 @@ def _toml_hint(text: str, reason: str) -> str:
     if reason.startswith("Cannot overwrite a value"):
         return f"{named}: each key may stand once in its section"
     if reason.startswith("Invalid value"):
-        if re.match(r"\s*(yes|no|on|off|true|false)\b", value, re.IGNORECASE):
+        if re.match(r"\s*(yes|no|on|off|true|false)\s*(#.*)?$", value, re.IGNORECASE):
             return f"{named}: write true or false"
         return f"{named}: text stands in quotation marks"
     return named

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -37,7 +38,8 @@ def draw_catalogue(
 ) -> None:
     """Write `items.csv` and `photos/<sku>/<number>.jpg` into the folder, replacing it.
 
-    The photos are the same, byte for byte, on each run. A killed run leaves the folder as it was.
+    The photos are the same, byte for byte, on each run. A killed run leaves the folder as it was,
+    or none.
     `progress` is called with the number of finished items and of all items.
 
     Raises:
@@ -48,6 +50,7 @@ def draw_catalogue(
     for old in folder.parent.glob(f".{folder.name}.draft-*"):  # of a run that was killed
         shutil.rmtree(old, ignore_errors=True)
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    former = folder.with_name(f"{draft.name}-former")
     fresh = get_context("spawn")  # a fork would inherit the locks of OpenCV's threads
     pool = ProcessPoolExecutor(min(2, os.cpu_count() or 1), fresh, prepare_worker)
     try:
@@ -59,11 +62,13 @@ def draw_catalogue(
                 progress(done, len(items))
         _write_table(draft / TABLE, items, photos)
         (draft / STAMP).write_text(stamp)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(former)  # all of it: half of it would be taken for somebody's own
         draft.rename(folder)
     finally:
         pool.shutdown(cancel_futures=True)  # drawings in progress are finished first
         shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
 
 
 def is_complete(folder: Path, photos: int = 4) -> bool:
@@ -73,7 +78,7 @@ def is_complete(folder: Path, photos: int = 4) -> bool:
         MissingExtraError: The font packages are not installed.
     """
     stamp = folder / STAMP
-    return stamp.is_file() and stamp.read_text() == _stamp(photos)
+    return stamp.is_file() and stamp.read_bytes() == _stamp(photos).encode()
 
 
 def check_replaceable(folder: Path) -> None:
@@ -93,7 +98,10 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _is_drawn(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in (STAMP, TABLE))
+    """Whether a folder has a stamp of some version, which is a digest, and a table."""
+    stamp = folder / STAMP
+    is_stamped = stamp.is_file() and re.fullmatch(rb"[0-9a-f]{64}\n", stamp.read_bytes())
+    return bool(is_stamped) and (folder / TABLE).is_file()
 
 
 def photograph(item: DrawnItem, number: int) -> Image:

@@ -87,7 +87,7 @@ class Appliance:
         self.stopped_cleanly = True  # False after `stop` where the camera's driver hangs
         self._state_folder = state_folder
         self._recorder = recorder
-        self._started_at = time.time()
+        self._started_at = time.monotonic()
         self._reader = CameraReader(
             settings.camera, settings.camera_settings(), self._on_camera_change, opener
         )
@@ -269,7 +269,7 @@ class Appliance:
         bundle, observation = self._loop.open_bundle, self._loop.observation
         return {
             "version": version("visual-search"),
-            "uptime_s": round(time.time() - self._started_at, 1),
+            "uptime_s": round(time.monotonic() - self._started_at, 1),
             "engine": bundle.featurizer.engine if bundle is not None else None,
             "catalogue": _description(bundle) if bundle is not None else None,
             "sync": self._sync_status(),

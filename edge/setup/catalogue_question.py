@@ -25,7 +25,6 @@ CATALOGUES = ("stick", "code", "address", DEMONSTRATION, "none")
 REPLACED = {  # keys of [sync], by the way that was chosen
     "stick": ("root", *NEEDED),
     "code": ("root", *KEYS),
-    "address": ("root_sha256",),
     DEMONSTRATION: ("root", *NEEDED),
     "none": ("root", *NEEDED),
 }
@@ -68,6 +67,9 @@ def ask_for_catalogue(setup: Table, sync: Table, edge: Table, *, has_one: bool) 
     elif kind == "address":
         question = "Its address, s3://BUCKET/PREFIX or file:///FOLDER"
         sync["source"] = click.prompt(question, source or None, value_proc=address_of_store)
+        if sync.pop("root_sha256", "") and sync["source"] != source:  # all of that code goes
+            for key in KEYS[len(NEEDED) :]:
+                sync.pop(key, None)
         known = sync.get("root")
         root = file_there("The owner's root.json", known)
         if str(root) != known:  # what the settings name already is not copied as root
@@ -92,7 +94,7 @@ def _code(edge: Table) -> dict[str, str]:
     click.echo("Hold the owner's QR code before the camera; Ctrl-C ends the setup.")
     try:
         with services.paused():
-            code = code_before(settings.camera, settings.camera_settings())
+            code = code_before(settings.camera, settings.camera_settings(), click.echo)
     except VisualSearchError as error:
         click.echo(f"no code was read: {error}")
         return {}

@@ -81,8 +81,9 @@ def hidden_pin(question: str) -> str:
     while True:
         pin = click.prompt(f"{question}; it is not shown", "", show_default=False, hide_input=True)
         try:
-            again = pin_or_nothing(pin) and click.prompt(
-                "The same PIN again", "", show_default=False, hide_input=True
+            pin = pin_or_nothing(pin)
+            again = pin and pin_or_nothing(
+                click.prompt("The same PIN again", "", show_default=False, hide_input=True)
             )
         except click.UsageError as error:
             click.echo(f"Error: {error}")

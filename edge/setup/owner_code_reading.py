@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 from catalog.core.errors import ContentError, SettingsError
@@ -59,9 +59,18 @@ def code_in(picture: Image) -> dict[str, str]:
 
 
 def code_before(
-    camera: str, settings: CameraSettings, patience_s: float = CODE_PATIENCE_S
+    camera: str,
+    settings: CameraSettings,
+    told: Callable[[str], object] = lambda reason: None,
+    patience_s: float = CODE_PATIENCE_S,
 ) -> dict[str, str]:
     """Wait until the owner's code is held before a camera; its settings, by their keys.
+
+    Args:
+        camera: The camera.
+        settings: What it is opened with.
+        told: Called with the reason when another code is before it.
+        patience_s: Seconds to wait.
 
     Raises:
         ContentError: None came, or the camera gives no picture; says why.
@@ -73,5 +82,7 @@ def code_before(
                 if found := code_in(picture):
                     return found
             except SettingsError as error:
+                if str(error) != refused:
+                    told(str(error))
                 refused = str(error)
     raise ContentError(refused)

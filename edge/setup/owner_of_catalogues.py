@@ -9,6 +9,7 @@ from pathlib import Path
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, ShelfError
 from sync.settings import SyncSettings
+from sync.stores.choice import is_address
 from sync.trust.root import COPY, check_root
 
 
@@ -29,6 +30,8 @@ def checked_owner(
     """
     wanted, source = dict(values), values.get("sync.source", present.source)
     digest = values.get("sync.root_sha256", "")
+    if source and not is_address(str(source)):
+        raise SettingsError(f"{source} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
     if root:
         check_root(root.encode(), "the owner's root.json")
         digest = sha256(root.encode()).hexdigest()

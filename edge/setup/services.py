@@ -64,7 +64,8 @@ def paused() -> Iterator[None]:
     with stopped():
         yield
     if present():
-        start_again()
+        with suppress(SurroundingsError):  # the setup starts them once more at its end
+            start_again()
 
 
 def shows_screen() -> bool:

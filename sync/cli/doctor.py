@@ -54,10 +54,15 @@ def examine(config: Path | None, source: str | None = None) -> Iterator[Finding]
 def _root(settings: SyncSettings, device: DeviceSettings, store: Store) -> Finding:
     try:
         factory_root(settings, device.folder, store)
-    except (ForgedError, StoreError) as error:
-        return Finding("root", "wrong", str(error), "look at the address, the digest, the network")
+    except StoreError:
+        return Finding("root", "note", "it comes from the store, which cannot be read now")
+    except ForgedError as error:
+        return Finding("root", "wrong", str(error), "look at the address and the digest")
     except (SettingsError, ShelfError) as error:
-        return Finding("root", "wrong", str(error), "copy the owner's root.json here, once")
+        remedy = "copy the owner's root.json here, once"
+        if settings.root_sha256:
+            remedy = "read the owner's code again: visual-search setup"
+        return Finding("root", "wrong", str(error), remedy)
     return Finding("root", "ok", "the owner's root.json is here")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def code(source: str, folder: Path, out: Path | None, **settings: str) -> None:
 
     text = owner_code(read_root(folder / "root.json"), source=source, **settings)
     if out is None:
-        click.echo(code_for_terminal(text))
+        with suppress(UnicodeEncodeError):  # a terminal without such characters
+            click.echo(code_for_terminal(text))
     elif out.suffix.lower() not in PICTURES:
         raise click.UsageError(f"{out}: give a name that ends in {' or '.join(PICTURES)}")
     else:

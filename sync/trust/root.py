@@ -40,7 +40,7 @@ def factory_root(settings: SyncSettings, folder: Path, store: Store | None = Non
         ShelfError: The copy cannot be read or written.
     """
     digest, copy = settings.root_sha256, folder / COPY
-    if not digest or settings.root is not None:
+    if not digest or (settings.root is not None and settings.root.expanduser().exists()):
         data = _given_root(settings.root, folder)
         if digest and sha256(data).hexdigest() != digest:
             raise SettingsError(
@@ -87,7 +87,8 @@ def root_in(store: Store, digest: str) -> bytes:
             return data
     raise ForgedError(
         f"{store.url}: none of its {count} root.json is the one that [sync] root_sha256 stands "
-        "for; look whether the address and the digest are of one owner"
+        "for; look whether the address and the digest are of one owner, and whether the owner has "
+        "published there since the last 'sync keys rotate'"
     )
 
 

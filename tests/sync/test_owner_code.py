@@ -45,6 +45,8 @@ def test_a_device_reads_what_the_owner_made() -> None:
         (RIGHT.replace(DIGEST, DIGEST[1:]), "the owner's code, root_sha256: String should match"),
         (RIGHT.replace("s3:", "ftp:"), "ftp://shop/c is neither s3://BUCKET/PREFIX nor file"),
         (RIGHT.replace("shop/c", "shop/\\u202ec"), "characters in it that cannot be shown"),
+        (f'{RIGHT}"\\u001b[2J" = 1\n', "has \\x1b[2J, which no code may set"),
+        (f'{RIGHT}endpoint_url = "minio:9000"\n', "minio:9000 is no http or https address"),
         (f"{RIGHT}channel = 7\n", "the owner's code, channel: Input should be a valid string"),
     ],
 )
@@ -80,8 +82,18 @@ def test_the_owner_shows_it_or_prints_it(key_folder: Path, tmp_path: Path) -> No
     assert "<svg" in (tmp_path / "code.svg").read_text()
 
 
+def test_a_terminal_of_few_characters_gets_the_text(key_folder: Path) -> None:
+    done = CliRunner(charset="latin-1").invoke(
+        keys_command, ["code", "s3://shop/c", "--keys", str(key_folder)]
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("[sync]\n")
+
+
 def test_what_the_owner_cannot_have_is_said(key_folder: Path, tmp_path: Path) -> None:
     assert "ends in .svg or .png" in run(key_folder, "--out", tmp_path / "code.gif").output
+    with pytest.raises(SettingsError, match="too long: a code may have 1000 characters"):
+        owner_code(b"{}", source=f"s3://shop/{'c' * 1000}")
     for wrong, said in (
         (run(key_folder, "--out", tmp_path / "absent" / "code.svg"), "cannot be written: No such"),
         (run(tmp_path / "nobody"), "root.json: cannot be read: No such file"),

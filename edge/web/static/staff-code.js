@@ -9,15 +9,17 @@ const PAUSE = 300; // ms between two looks
 
 export class OwnerCode {
   #settings = {};
+  #turn = 0; // of what is read; a newer one ends those before
   #link;
   #picture;
+  #onRead;
 
   // picture() is the address of a picture of the chosen camera, and onRead(settings) is called with what was read.
   constructor(link, picture, onRead) {
     this.#link = link;
     this.#picture = picture;
-    this.onRead = onRead;
-    byId("read-code").addEventListener("click", () => this.#work(() => this.#look()));
+    this.#onRead = onRead;
+    byId("read-code").addEventListener("click", () => this.#work((turn) => this.#look(turn)));
     byId("code-photo").addEventListener("change", ({ target }) => {
       const [photo] = target.files;
       target.value = ""; // the same one may be chosen again
@@ -31,29 +33,31 @@ export class OwnerCode {
   }
 
   remove() {
+    this.#turn += 1;
     this.#settings = {};
     byId("code-said").textContent = "";
   }
 
   async #work(read) {
-    const button = byId("read-code");
-    button.disabled = true;
     this.remove();
+    const turn = this.#turn;
+    let words;
     try {
-      const found = await read();
-      byId("code-said").textContent = found ? say("The code was read. With it no root.json is needed.") : say("No code was seen. Show it larger, and in focus.");
-      if (found) this.onRead(this.#settings = found);
+      const found = await read(turn);
+      if (turn !== this.#turn) return;
+      words = found ? say("The code was read. With it no root.json is needed.") : say("No code was seen. Show it larger, and in focus.");
+      if (found) this.#onRead(this.#settings = found);
     } catch (error) {
-      byId("code-said").textContent = error.message;
+      words = error.message;
     }
-    button.disabled = false;
+    if (turn === this.#turn) byId("code-said").textContent = words;
   }
 
   // What is no such code, and a moment without a picture, end nothing: the code may come yet.
-  async #look() {
+  async #look(turn) {
     let last = null;
     byId("code-said").textContent = say("Hold the owner’s code before the camera.");
-    for (const end = Date.now() + PATIENCE; Date.now() < end; ) {
+    for (const end = Date.now() + PATIENCE; Date.now() < end && turn === this.#turn && this.#isShown(); ) {
       try {
         const answer = await fetch(this.#picture(), { cache: "no-store" });
         if (!answer.ok) throw new Error(say("No picture comes from the camera."));
@@ -67,6 +71,10 @@ export class OwnerCode {
     }
     if (last) throw last;
     return null;
+  }
+
+  #isShown() {
+    return byId("read-code").getClientRects().length > 0;
   }
 
   async #read(photo) {

@@ -5,6 +5,7 @@ import { ownWords, say } from "./words.js";
 
 const PAUSE = 1_000; // ms between two looks
 const RESTART = 90_000; // ms in which the device starts again
+const NO_ANSWER = say("The device does not answer. Look whether it is on and in this network.");
 const READY = 20_000; // ms in which a device that answers opens camera and catalogue
 
 export function finish({ restarts, command, needs_restart, ...label }) {
@@ -49,7 +50,7 @@ async function tryIt(restarts) {
   byId("tried").textContent = say("The device is being tried…");
   const hasStarted = (status) => !restarts || status.uptime_s * 1_000 < Date.now() - began;
   if (!(await until(RESTART, async () => hasStarted(await (await ask("api/status")).json())))) {
-    byId("tried").textContent = say("The device does not answer. Look whether it is on and in this network.");
+    byId("tried").textContent = NO_ANSWER;
     return;
   }
   let problem = {};
@@ -58,7 +59,7 @@ async function tryIt(restarts) {
     if (!answer.ok) problem = await answer.json();
     return answer.ok;
   });
-  const why = isReady ? "" : await ownWords(problem.detail, problem.words);
+  const why = problem.detail ? await ownWords(problem.detail, problem.words) : NO_ANSWER;
   byId("tried").textContent = isReady ? say("Tried: the camera and the catalogue are ready.") : why;
 }
 

@@ -9,7 +9,7 @@ import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
 const SETUP = "api/staff/setup";
-const PATIENCE = 15 * 60_000; // ms; a catalogue is checked before it is used
+const PATIENCE = 60 * 60_000; // ms; a catalogue is built, and checked before it is used
 const DEMONSTRATION = "demonstration";
 const FILLING = 30 * 60_000; // ms after the last input, while the session is kept
 const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr: "Français", es: "Español", zh: "中文", ja: "日本語", ar: "العربية" };

@@ -102,6 +102,7 @@ def test_a_home_folder_is_spelt_with_a_tilde(monkeypatch: pytest.MonkeyPatch) ->
             r"not TOML.* look at names: text stands in quotation marks",
         ),
         ("[edge]\nlan = yes\n", r"not TOML.* look at lan: write true or false"),
+        ("[page]\nname = On Sale\n", r"look at name: text stands in quotation marks"),
         ("[edge]\nlan = True  # for all\n", r"look at lan: write true or false"),
         ("[edge]\ncamera = noon\n", r"look at camera: text stands in quotation marks"),
         (

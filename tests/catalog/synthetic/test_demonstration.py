@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from catalog.cli.draw import draw
-from catalog.core.errors import MissingExtraError, VisualSearchError
+from catalog.core.errors import ContentError, MissingExtraError, VisualSearchError
 from catalog.synthetic import fonts, photos
 from catalog.synthetic.drawing import Drawing
 from catalog.synthetic.foreign import FAMILIES, HELD_OUT, LEARNT, foreign_photos, foreign_things
@@ -171,8 +171,11 @@ def test_the_command_replaces_what_it_drew_and_nothing_else(
         drawn.add(stamp.stat().st_ctime_ns)
     assert len(drawn) == 1
     assert len(list(stamp.parent.rglob("*.jpg"))) == 4
-    stamp.write_text("of an earlier version\n")
-    photos.check_replaceable(stamp.parent)
+    stamp.write_text(f"{'0' * 64}\n")
+    photos.check_replaceable(stamp.parent)  # of an earlier version
+    stamp.write_bytes(b"\xffmine")
+    with pytest.raises(ContentError, match="holds something else"):
+        photos.check_replaceable(stamp.parent)
     assert own.exists()
 
 

@@ -163,6 +163,12 @@ def test_the_owners_code_is_read_by_the_camera(
             "source": "s3://shop/c", "channel": "north", "root_sha256": sha256(b"{}").hexdigest(),
         }  # fmt: skip
         assert ("read: catalogues come from s3://shop/c" in done.output) == (way == "code")
+    (device / "root.json").write_text("{}")
+    asked = [str(camera), "", "", "", "", "", "address", "s3://b/c", str(device / "root.json"), ""]
+    other = run(answers="".join(f"{answer}\n" for answer in asked))
+    assert other.exit_code == 0, other.output
+    written = tomllib.loads(settings.read_text())["sync"]
+    assert set(written) == {"source", "root"}, "nothing of the former owner's code stays"
 
 
 @pytest.mark.parametrize(
@@ -174,8 +180,10 @@ def test_what_is_no_owners_code_is_said(tmp_path: Path, shown: str, said: str) -
     cv2.imwrite(str(tmp_path / "0.png"), picture)
     if shown:
         segno.make_qr(shown).save(str(tmp_path / "0.png"), scale=4)
+    told = list[str]()
     with pytest.raises(ContentError, match=said):
-        code_before(str(tmp_path), CameraSettings(), patience_s=0.5)
+        code_before(str(tmp_path), CameraSettings(), told.append, patience_s=0.5)
+    assert len(told) == bool(shown), "at once, and once"
 
 
 @pytest.mark.parametrize("name", ["secret.pem", "../secret.pem"])
@@ -289,7 +297,13 @@ def test_in_a_terminal_the_pin_is_typed_unseen_and_twice(
 ) -> None:
     monkeypatch.setattr("edge.setup.answers.DEFAULT_DATA", str(device / "data"))
     monkeypatch.setattr(checked_answers, "_is_terminal", lambda: True)
-    typed = ["123456", PIN, "481527", PIN, PIN]  # easy to guess; two that differ; right
+    typed = [
+        "123456",
+        PIN,
+        "481527",
+        PIN,
+        f"{PIN[:3]} {PIN[3:]}",
+    ]  # easy to guess; two that differ; right
     done = run(answers="\n" * 5 + "".join(f"{pin}\n" for pin in typed) + "\n\n")
     assert done.exit_code == 0, done.output
     assert "Error: This PIN is easy to guess" in done.output

@@ -338,6 +338,7 @@ def test_of_another_owner_nothing_stays(fresh: Fresh) -> None:
     assert (status, unchanged) == (HTTPStatus.CONFLICT, written), "it has no owner"
     status, written = set_up(first.decode(), source="s3://c/c")
     assert (status, written) == (HTTPStatus.OK, {"source": "s3://c/c", "channel": "stable"})
+    assert set_up(first.decode(), source="https://c/c") == (HTTPStatus.CONFLICT, written)
     assert set_up(source="") == (HTTPStatus.OK, {"channel": "stable"}), "from elsewhere now"
 
 
