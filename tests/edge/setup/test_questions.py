@@ -303,7 +303,7 @@ def test_in_a_terminal_the_pin_is_typed_unseen_and_twice(
         "481527",
         PIN,
         f"{PIN[:3]} {PIN[3:]}",
-    ]  # easy to guess; two that differ; right
+    ]  # too easy; differing; right
     done = run(answers="\n" * 5 + "".join(f"{pin}\n" for pin in typed) + "\n\n")
     assert done.exit_code == 0, done.output
     assert "Error: This PIN is easy to guess" in done.output
