@@ -21,8 +21,10 @@ from tomlkit.exceptions import TOMLKitError
 
 from catalog.core.errors import SettingsError
 from catalog.core.terminal import one_line
+from sync.errors import NotPublishedError
 from sync.settings import SyncSettings
 from sync.stores.choice import is_address
+from sync.trust.release import manifest_path
 
 NEEDED = ("source", "root_sha256")
 KEYS = (*NEEDED, "channel", "endpoint_url", "region")
@@ -87,6 +89,10 @@ def read_owner_code(text: str) -> dict[str, str]:
             f"the owner's code, source: {settings.source} is neither s3://BUCKET/PREFIX nor "
             "file:///FOLDER"
         )
+    try:
+        manifest_path(settings.channel)
+    except NotPublishedError as error:
+        raise SettingsError(f"the owner's code, channel: {error}") from error
     if not re.fullmatch("(https?://.+)?", settings.endpoint_url):
         raise SettingsError(
             f"the owner's code, endpoint_url: {settings.endpoint_url} is no http or https address"

@@ -21,9 +21,9 @@ from edge.vision.illumination import WORKING_WIDTH, Mask
 from edge.vision.images import on_light_background
 from edge.vision.scene import SceneState, SceneThing
 
-# Pixels of the working scale that may lie between two outlines that touch. An outline is drawn one
-# such pixel outside of its thing, so things up to three of them apart (a hundredth of the frame's
-# width) touch.
+# Pixels of the working scale by which an outline is widened before it is asked what it touches.
+# Each outline is drawn one such pixel outside of its thing, so things up to two of them apart (0.6
+# of a hundredth of the frame's width) touch.
 GAP = 1
 Alpha = NDArray[np.float32]
 

@@ -5,6 +5,7 @@ Either way the data folder has a copy from then on.
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def factory_root(settings: SyncSettings, folder: Path, store: Store | None = Non
         ShelfError: The copy cannot be read or written.
     """
     digest, copy = settings.root_sha256, folder / COPY
-    if not digest or (settings.root is not None and settings.root.expanduser().exists()):
+    is_given = settings.root is not None and os.path.exists(settings.root.expanduser())
+    if not digest or is_given:
         data = _given_root(settings.root, folder)
         if digest and sha256(data).hexdigest() != digest:
             raise SettingsError(

@@ -47,6 +47,7 @@ def test_a_device_reads_what_the_owner_made() -> None:
         (RIGHT.replace("shop/c", "shop/\\u202ec"), "characters in it that cannot be shown"),
         (f'{RIGHT}"\\u001b[2J" = 1\n', "has \\x1b[2J, which no code may set"),
         (f'{RIGHT}endpoint_url = "minio:9000"\n', "minio:9000 is no http or https address"),
+        (f'{RIGHT}channel = "../x"\n', "the owner's code, channel: "),
         (f"{RIGHT}channel = 7\n", "the owner's code, channel: Input should be a valid string"),
     ],
 )

@@ -79,7 +79,7 @@ def test_two_lenses_are_one_thing() -> None:
 @pytest.mark.parametrize("apart", [12, 18])
 @pytest.mark.parametrize(("across", "down"), [(1, 0), (-1, 0), (0, 1), (0, -1)])
 def test_what_is_near_on_any_side_touches(apart: int, across: int, down: int) -> None:
-    """A hundredth of the frame's width is 19 pixels."""
+    """Up to two pixels of the scale that is worked at, of which each has six of the frame's."""
     left = Box(600, 480, 180, 180)
     beside = Box(600 + across * (180 + apart), 480 + down * (180 + apart), 180, 180)
     assert whole_thing(scene(*things(left, beside)), SIZE).is_united is (apart == 12)

@@ -167,6 +167,12 @@ def test_killed_server_comes_back_under_the_open_page(browser: Browser) -> None:
             expect(away).to_be_visible(timeout=within(3))
             expect(page.locator("#banner")).to_have_text("Reconnecting…")
             expect(page.locator("#status-camera")).to_have_text("Not connected")
+            usual = page.viewport_size
+            page.set_viewport_size({"width": 390, "height": 500})
+            page.mouse.wheel(0, 3000)
+            expect(page.locator("#banner")).to_be_in_viewport()
+            if usual is not None:
+                page.set_viewport_size(usual)
             for old in ("#picture", "#hint"):
                 expect(page.locator(old)).to_be_hidden(timeout=within(3))
             second, _ = stand_in_process(port, "one_of")
