@@ -1,7 +1,7 @@
 // Buttons of the staff's area, and names between its words.
 
 import { make, text } from "./dom.js";
-import { say } from "./words.js";
+import { say, sayParts } from "./words.js";
 
 const PATIENCE = 10_000; // ms; then a question that nobody answered is taken back
 const LONGEST = 120; // letters of a name in a heading
@@ -66,7 +66,7 @@ export function nameHeading(name) {
 
 // Names in the order of the page's language, each in its own direction.
 export function listed(names) {
-  return names.map(isolated).reduce((all, next) => say("{all}; {next}", { all, next }));
+  return names.map(isolated).reduce((all, next) => sayParts("{all}; {next}", { all, next }).join(""));
 }
 
 // A name that keeps its own direction beside words that run the other way.

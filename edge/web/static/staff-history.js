@@ -5,7 +5,7 @@ import { button, isolated, listed, nameHeading, sureButton } from "./staff-butto
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { lookPicture } from "./staff-missing.js";
 import { drawDays, midnight } from "./staff-days.js";
-import { clock, say } from "./words.js";
+import { clock, say, sayParts } from "./words.js";
 
 const HISTORY = "api/staff/history";
 const [FIRST, FURTHER] = [10, 50]; // sightings of a page; the cards below the first are to be reached
@@ -132,5 +132,6 @@ function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted 
   if (unknown_gtin) told.push(say("product number {gtin}", { gtin: unknown_gtin }));
   if (chosen) told.push(say("a visitor chose {chosen}", { chosen: isolated(chosen_title ?? chosen) }));
   if (wanted) told.push(say("a visitor asked for it"));
-  return told.reduce((all, next) => say("{all}, {next}", { all, next }));
+  // in the page's order: between signs for their own direction they would have that of Latin words
+  return told.reduce((all, next) => sayParts("{all}, {next}", { all, next }).join(""));
 }

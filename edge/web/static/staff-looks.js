@@ -3,7 +3,7 @@
 import { byId, make } from "./dom.js";
 import { listed, nameHeading } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
-import { clock, guessWords, say } from "./words.js";
+import { clock, guessWords, say, sayParts } from "./words.js";
 
 const SHOWN = 8; // looks
 
@@ -87,7 +87,7 @@ function chosenItem({ matches, guesses = [] }, noted) {
 }
 
 function answerWords({ verdict, matches, guesses }) {
-  if (verdict === "one_of") return say("One of: {titles}", { titles: titlesOf(matches) });
+  if (verdict === "one_of") return sayParts("One of: {titles}", { titles: titlesOf(matches) }).join("");
   return guesses ? `${guessWords(guesses)}: ${titlesOf(guesses)}` : say("Unknown");
 }
 

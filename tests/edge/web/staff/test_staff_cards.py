@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,8 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     page.keyboard.press("Enter")
     for filled in ("#missing-groups", "#looks-list", "#history-list", "#taught-items"):
         expect(page.locator(f"{filled} > li").first).to_be_visible()
+    chosen = page.locator("#history-list .soft", has_text="اختار زائر")
+    expect(chosen.first).to_have_text(re.compile("^\\d"))  # no sign before it turns its order
     page.locator("#history-list .choices .button").first.click()
     page.locator("#log summary").click()
     assert violations(page) == []
