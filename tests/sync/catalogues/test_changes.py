@@ -297,6 +297,7 @@ def test_whole_files_are_fetched_where_the_disk_has_no_room_for_pieces(
     printed_bundle: Path,
     when: str,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     former = read_manifest(printed_bundle)[0].files.values()
     whole = sum(entry.bytes for entry in set(read_manifest(newer)[0].files.values()) - set(former))
@@ -315,6 +316,21 @@ def test_whole_files_are_fetched_where_the_disk_has_no_room_for_pieces(
     assert (state.outcome, state.bytes_fetched >= whole) == ("installed", True)
     pieces = parse_changes(json.dumps(changes(following)).encode(), following.active()).pieces()
     assert pieces.keys().isdisjoint(here), "they would take the room of whole files"
+    assert "without room for pieces, files are fetched whole: " in caplog.text
+
+
+def test_a_disk_that_fails_while_a_file_is_made_is_named(
+    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = following.active()
+    monkeypatch.setattr(FileMaker, "_patch", fail)
+    following.publish(newer)
+    state = following.device().check()
+    assert (state.outcome, following.active()) == ("failed", before)
+    assert "cannot be written: [Errno 5] Input/output error" in state.message
 
 
 @pytest.mark.usefixtures("unvalidated")
@@ -428,7 +444,10 @@ def test_an_index_of_other_bytes_is_used_and_linked_by_the_next_release(
 
 
 def test_an_index_that_does_not_serve_is_fetched(
-    following: Following, newer: Path, monkeypatch: pytest.MonkeyPatch
+    following: Following,
+    newer: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def wrong(folder: Path, manifest: Manifest, memory: int) -> None:
         build_annoy(vectors_of(folder)[::-1], folder / INDEX, manifest.index.n_trees)
@@ -439,6 +458,7 @@ def test_an_index_that_does_not_serve_is_fetched(
     assert active is not None
     assert (active / INDEX).read_bytes() == (newer / INDEX).read_bytes()
     assert local_files(active) == {}
+    assert "the index that was built here does not serve, so it is fetched: " in caplog.text
 
 
 def test_a_bundle_that_fails_with_either_index_is_rejected(
