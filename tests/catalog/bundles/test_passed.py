@@ -21,6 +21,12 @@ def test_a_bundle_has_passed_by_the_engine_that_ran_it(tmp_path: Path) -> None:
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
+def test_the_first_bundle_is_remembered_in_a_folder_of_its_owner(tmp_path: Path) -> None:
+    remember_passed(tmp_path / "data" / "state", "one", "auto")
+    assert has_passed(tmp_path / "data" / "state", "one", "auto")
+    assert (tmp_path / "data" / "state").stat().st_mode & 0o777 == 0o700
+
+
 def test_the_newest_are_remembered(tmp_path: Path) -> None:
     for name in ("0", *map(str, range(1, MOST)), "0", "new"):
         remember_passed(tmp_path, name, "auto")

@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ from catalog.bundles.manifest import (
     write_local_index,
 )
 from catalog.bundles.shelf import Shelf, unwritable
+from catalog.core import durable
 from catalog.core.errors import BundleError, DiskFullError, ShelfError, SlowBundleError
 from catalog.core.state import (
     SyncState,
@@ -337,6 +340,28 @@ def test_a_bundle_that_changed_after_its_check_is_not_copied(
     ):
         shelf._copy(small_bundle, "20261101T000000Z-0123456789ab")
     assert names(shelf.versions) == set()
+
+
+@pytest.mark.usefixtures("unvalidated")
+def test_a_version_is_flushed_before_and_after_it_gets_its_name(
+    shelf: Shelf, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, bool]] = []
+    version = shelf.versions / verify(own_bundle)[1]
+    for name in ("flush_tree", "flush_folder", "point"):
+        done = getattr(durable, name)
+
+        def noted(*given: Any, name: str = name, done: Callable[..., None] = done) -> None:
+            steps.append((name, version.exists()))
+            done(*given)
+
+        monkeypatch.setattr(durable, name, noted)
+    shelf.activate(own_bundle)
+    before, after, switched = (
+        steps.index(step)
+        for step in (("flush_tree", False), ("flush_folder", True), ("point", True))
+    )
+    assert before < after < switched
 
 
 @pytest.mark.usefixtures("unvalidated")

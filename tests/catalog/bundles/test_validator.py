@@ -327,23 +327,30 @@ CHILD = """
 import json, resource
 from pathlib import Path
 from catalog.bundles import validator
+from catalog.core.errors import BundleError, MissingExtraError
 
-def without_memory(*_, **__):
-    raise MemoryError
+answers = []
+for error in (MemoryError(), MissingExtraError("a network", "onnxruntime"), BundleError("no")):
+    def fail(*_, error=error, **__):
+        raise error
 
-validator.Bundle.open = without_memory
-answer = validator._child(Path("shop.bundle"), "auto")
+    validator.Bundle.open = fail
+    answers.append(validator._child(Path("shop.bundle"), "auto"))
 names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
 limits = [resource.getrlimit(getattr(resource, name)) for name in names]
 score = Path("/proc/self/oom_score_adj").read_text()
-print(json.dumps([answer, int(score), *limits]))
+print(json.dumps([answers, int(score), *limits]))
 """
 
 
-def test_the_child_has_limits_and_says_where_memory_was_too_little() -> None:
+def test_the_child_has_limits_and_says_what_was_wrong() -> None:
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
-    answer, score, memory, processor, core, printed = json.loads(done.stdout)
-    assert answer == {"error": "shop.bundle: the bundle wants more than 6 GiB of memory"}
+    answers, score, memory, processor, core, printed = json.loads(done.stdout)
+    assert answers == [
+        {"error": "shop.bundle: the bundle wants more than 6 GiB of memory"},
+        {"missing_extra": "onnxruntime"},
+        {"error": "no"},
+    ]
     assert memory == [MEMORY, MEMORY]
     assert processor[0] == SECONDS
     assert processor[1] == SECONDS + 5  # SIGXCPU comes first, and can be told

@@ -19,6 +19,7 @@ from catalog.recognition.confidence import (
     ConfidenceModel,
     LabelledFeatures,
     Numbers,
+    _softmax,
     fit_candidate,
     fit_logistic,
     ramps,
@@ -404,3 +405,9 @@ def test_the_model_has_as_many_knots_for_each_feature() -> None:
     assert (model.gains >= 0).all()
     moved = replace(model, unlike=0.4)
     assert moved.confidences(features(np.full((2, 6), 0.4))).sum() <= 1
+
+
+def test_evidence_beyond_all_bounds_gives_chances_all_the_same() -> None:
+    chances = _softmax(np.array([[1000.0, 999.0], [-1000.0, -np.inf]]))
+    assert chances[0] == pytest.approx([0.7310586, 0.2689414])
+    assert chances[1].tolist() == [1.0, 0.0]

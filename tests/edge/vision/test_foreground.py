@@ -12,6 +12,7 @@ from edge.vision.background import BackgroundModel, _shifted_to
 from edge.vision.changing_scene import ChangingScene
 from edge.vision.fixed_scene import FixedScene
 from edge.vision.foreground import (
+    MOST_FOREGROUND,
     Thing,
     _around,
     alpha_in,
@@ -23,6 +24,7 @@ from edge.vision.foreground import (
     without_strips,
 )
 from edge.vision.hands import without_hand
+from edge.vision.illumination import WEAK
 from edge.vision.scene import REST_S
 from edge.vision.separation import INSIDE, _shared, grouped
 
@@ -157,6 +159,30 @@ def test_the_background_follows_by_the_time_that_passed(
     scene.time += passed
     scene._follow(texture(1))
     assert steps == followed
+
+
+def test_the_background_follows_once_a_second_while_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[float] = []
+    monkeypatch.setattr(
+        BackgroundModel, "follow", lambda _, now, step, *, empty: steps.append(step)
+    )
+    scene, counter = FixedScene(), texture(1)
+    for frame in range(40):
+        scene.update(counter, frame / 4)
+    assert 7 <= len(steps) <= 9
+    assert set(steps) == {1.0}
+
+
+def test_half_a_picture_beside_a_plain_wall_is_no_other_scene() -> None:
+    """The wall says nothing; most of the picture must be another one."""
+    before, now = texture(1), texture(2)
+    for picture in (before, now):
+        picture[:, :150] = 120
+    compared = BackgroundModel(before).compared(now)
+    assert 0.4 < (compared.apart > WEAK).mean() < MOST_FOREGROUND
+    assert compared.is_different_scene() is False
 
 
 def test_another_counter_is_another_scene() -> None:

@@ -266,6 +266,24 @@ def test_a_connection_that_cannot_be_rolled_back_is_closed(tmp_path: Path) -> No
     assert not database._connection
 
 
+def test_what_another_process_has_replaced_is_not_replaced_again(tmp_path: Path) -> None:
+    with (
+        closing(OutboxDatabase(tmp_path / FILE)) as mine,
+        closing(OutboxDatabase(tmp_path / FILE)) as others,
+    ):
+        former = mine.read(counting.stream)
+        others.read(counting.stream)
+        others._replace("damaged")
+        newer = others.read(counting.stream)
+        assert newer != former
+        mine._replace("damaged, too")
+        assert mine.read(counting.stream) == newer
+        mine._disconnect()
+        (tmp_path / FILE).unlink()
+        mine._replace("")
+        assert mine.read(counting.stream) not in (former, newer), "a missing one is made"
+
+
 def test_damage_that_sqlite_quotes_replaces_the_database(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -289,3 +289,30 @@ def test_the_size_of_a_page_is_found_where_the_header_lost_it(tmp_path: Path, pa
     for said in (0, page // 256 | 1 << 3, 0xFFFF):
         data[PAGE_SIZE] = said.to_bytes(2, "big")
         assert page_size(data, none) == page
+
+
+def test_only_frames_that_say_how_large_the_database_is_end_a_transaction() -> None:
+    page, salts = 512, bytes(range(1, 9))
+    header = bytearray(HEADER)
+    header[8:12], header[16:24] = page.to_bytes(4, "big"), salts
+    frames = [bytes(4) + mark + salts + bytes(8 + page) for mark in (bytes(4), b"\1\0\0\0")]
+    assert Frames(bytearray(header + b"".join(frames))).commits == [1]
+
+
+@pytest.mark.parametrize("page", PAGES[:1], indirect=True)
+@pytest.mark.parametrize("order", ["as here", "big-endian"])
+def test_a_bit_is_mended_or_none_is_changed(database: Path, page: int, order: str) -> None:
+    """It stays where others would explain the checksum as well."""
+    log = log_of(database)
+    if order == "big-endian":
+        in_big_endian(log, page)
+    whole = log.read_bytes()
+    count, mended = (len(whole) - HEADER) // (FRAME_HEADER + page), 0
+    for bit in range(32):
+        data = bytearray(whole)
+        data[begin(1, page) + FRAME_HEADER + page - 32 + bit // 8] ^= 1 << bit % 8
+        damaged, frames = bytes(data), Frames(data)
+        assert (frames.mend(), frames.flipped) == (count, True)
+        assert bytes(data) in (whole, damaged)
+        mended += data == whole
+    assert mended > 16

@@ -29,7 +29,7 @@ from sync.errors import (
 )
 from sync.stores import bounds
 from sync.stores.base import Body, MinimumSpeed, Store
-from sync.stores.choice import open_store
+from sync.stores.choice import is_address, open_store
 from tests.support.brokers import until
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.open_files import open_in
@@ -216,6 +216,23 @@ def test_a_name_no_bucket_can_have_is_refused(s3_source: str) -> None:
         StoreError, match=r"s3://a:b/shop: x: Parameter validation failed:\nInvalid"
     ):
         open_store("s3://a:b/shop").head("x")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s3://bucket/shop", True),
+        ("s3://bucket", True),
+        ("file:///media/stick", True),
+        ("s3:///shop", False),
+        ("file:///", False),
+        ("file://host/x", False),
+        ("https://shop.example", False),
+        ("see s3://bucket/shop", False),
+    ],
+)
+def test_an_address_is_known_by_its_form(text: str, *, expected: bool) -> None:
+    assert is_address(text) is expected
 
 
 @pytest.mark.parametrize("endpoint", ["minio:9000/x y", "http://[::1"])
