@@ -10,7 +10,7 @@ from catalog.core.box import Box
 from edge.sighting import Image
 from edge.vision.background import BackgroundModel, _shifted_to
 from edge.vision.changing_scene import ChangingScene
-from edge.vision.fixed_scene import FixedScene
+from edge.vision.fixed_scene import RELEARN_S, FixedScene
 from edge.vision.foreground import (
     MOST_FOREGROUND,
     Thing,
@@ -25,7 +25,7 @@ from edge.vision.foreground import (
 )
 from edge.vision.hands import without_hand
 from edge.vision.illumination import WEAK
-from edge.vision.scene import REST_S
+from edge.vision.scene import FEW, REST_S, Activity, is_same
 from edge.vision.separation import INSIDE, _shared, grouped
 
 SHAPE = (240, 320)
@@ -169,10 +169,47 @@ def test_the_background_follows_once_a_second_while_nothing_changes(
         BackgroundModel, "follow", lambda _, now, step, *, empty: steps.append(step)
     )
     scene, counter = FixedScene(), texture(1)
+    when: list[float] = []
     for frame in range(40):
         scene.update(counter, frame / 4)
-    assert 7 <= len(steps) <= 9
+        when += [scene.time] * (len(steps) - len(when))
+    assert when == [1.5 + second for second in range(9)], "from the first empty look on"
     assert set(steps) == {1.0}
+
+
+def test_the_background_is_learned_from_a_restless_scene_after_a_while() -> None:
+    for waited, learned in ((RELEARN_S, True), (RELEARN_S - 0.25, False)):
+        scene = FixedScene()
+        scene._unknown_since, scene.time = 5.0, 5.0 + waited
+        scene._learn_first(texture(1), steady=False)
+        assert (scene._background is not None) is learned
+
+
+def test_a_picture_is_at_rest_as_soon_as_its_time_has_passed() -> None:
+    scene, picture = ChangingScene(lambda image, *, closely: Found()), texture(1)  # type: ignore[arg-type]
+    states = [scene.update(picture, at).activity for at in (0.0, REST_S - 0.1, REST_S)]
+    assert states == [Activity.MOVING, Activity.MOVING, Activity.REST]
+
+
+@pytest.mark.parametrize(("pixels", "same"), [(FEW, True), (FEW + 1, False)])
+def test_few_pixels_are_noise_also_where_the_light_has_changed(pixels: int, *, same: bool) -> None:
+    before = np.full((120, 160, 3), 100, np.uint8)
+    now = before.copy()
+    now[:, :60] = 114  # the light of a lamp that stands there
+    now[10:100:10, 100][:pixels] = 200
+    assert is_same(np.asarray(now, np.uint8), before) is same
+
+
+@pytest.mark.parametrize(("width", "reaches"), [(10, False), (9, True)])
+def test_a_shadow_reaches_in_where_its_thing_is_near_half_of_it(
+    width: int, *, reaches: bool
+) -> None:
+    counter = np.full((*SHAPE, 3), 190, np.uint8)
+    now, mask = counter.copy(), mask_of(Box(100, 0, 20, 40))
+    Box(100, 0, 20, 40).cut(now)[:] = 130
+    Box(100, 5, width, 30).cut(now)[:] = (30, 60, 160)
+    thing = Thing(Box(100, 0, 20, 40), mask, int(mask.sum()))
+    assert reaches_in(thing, now, counter) is reaches
 
 
 def test_half_a_picture_beside_a_plain_wall_is_no_other_scene() -> None:
