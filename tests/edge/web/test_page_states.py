@@ -98,8 +98,12 @@ LOOK = """(least) => {
     const gap = Math.min(inner.top - outer.top, outer.bottom - inner.bottom);
     return gap < 2.5 || (photo.closest(".attract") && isSmall);
   });
-  const banner = rect("#banner"); // it lies in the picture's place
-  const outside = banner.width > 0 && (banner.top < frame.top || banner.bottom > frame.bottom);
+  // it lies in the picture's place, on a phone above the status line, wherever one has scrolled to
+  const banner = rect("#banner");
+  const from = innerWidth < 540 ? 0 : frame.top;
+  const to = innerWidth < 540 ? innerHeight - 36 : frame.bottom;
+  const outside = banner.width > 0 && (banner.top < from || banner.bottom > to
+    || banner.left < frame.left + 3 || banner.right > frame.right - 3);
   // what is shown on a phone is as high as it must be: the page scrolls
   const isFitted = innerWidth < 540 && document.querySelector("#panel > [class*=fit-]") !== null;
   return {
