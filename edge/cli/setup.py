@@ -33,7 +33,7 @@ from edge.setup.questions import Present, ask
 from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import StaffPin, checked_pin
 from sync.cli.device import has_work
-from sync.settings import ProvisioningSettings
+from sync.settings import ProvisioningSettings, SyncSettings
 
 NAME = "visual-search.toml"
 
@@ -109,6 +109,12 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
             f"this catalogue is the demonstration; {_what_to_show(answers)}. When you have photos "
             "of your own, run 'sudo visual-search setup' again, and answer stick where it asks for "
             "the catalogue: yours takes its place"
+        )
+    source = load("sync", SyncSettings, target).source
+    if source and answers.catalogue is None:
+        click.echo(
+            f"catalogues come from {source}; 'visual-search sync status' says whether the newest "
+            "one is here"
         )
     for finding in findings:  # once more, as the last word
         if finding.state == "wrong":

@@ -91,7 +91,7 @@ def _way(choices: list[str], default: str, edge: Table) -> tuple[str, dict[str, 
 def _code(edge: Table) -> dict[str, str]:
     """Let the owner's code be held before the camera; none where it was not read."""
     settings = EdgeSettings.model_validate(dict(edge))
-    click.echo("Hold the owner's QR code before the camera; Ctrl-C ends the setup.")
+    click.echo("Hold the owner's QR code before the camera. That takes a minute at most.")
     try:
         with services.paused():
             code = code_before(settings.camera, settings.camera_settings(), click.echo)

@@ -75,7 +75,7 @@ def code_before(
     Raises:
         ContentError: None came, or the camera gives no picture; says why.
     """
-    refused = "none was seen; hold it closer, and still"
+    refused = ""
     with closing(pictures(camera, settings, patience_s)) as shown:
         for picture in shown:
             try:
@@ -85,4 +85,5 @@ def code_before(
                 if str(error) != refused:
                     told(str(error))
                 refused = str(error)
-    raise ContentError(refused)
+    seen = "only other codes were seen" if refused else "none was seen"
+    raise ContentError(f"{seen}; hold it closer, and still")

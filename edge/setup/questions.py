@@ -48,13 +48,13 @@ def ask(present: Present) -> tuple[str, Path]:
     document = present.document
     setup, edge, page = (_table(document, name) for name in ("setup", "edge", "page"))
     edge["camera"] = _camera(str(edge.get("camera", "")))
+    former = EdgeSettings.model_validate(dict(edge)).network_name if edge.get("lan") else "shop"
     edge["lan"] = click.confirm(
         "May phones and computers in the local network open the page?", bool(edge.get("lan"))
     )
     if edge["lan"]:
         question = "Name in the network, as in http://NAME.local:8080/"
-        default = edge.get("name") or "shop"
-        edge["name"] = click.prompt(question, default, value_proc=valid(EdgeSettings, "name"))
+        edge["name"] = click.prompt(question, former, value_proc=valid(EdgeSettings, "name"))
     name = page.get("name", "")
     page["name"] = click.prompt(
         "The shop's name on the page",

@@ -36,10 +36,11 @@ class ChangingScene(Scene):
         self._looked_closely = False  # at the picture that rests
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
-        change = self._state.change if self._state is not None else 0
         if self._state is None or self._rest_motion is None or self._has_changed(motion):
-            self._rest_since, self._rest_motion, change = self.time, motion, change + 1
+            self._rest_since, self._rest_motion = self.time, motion
+            self._numbers.change += 1  # a picture of another size has another number, too
             self._looked_closely = False
+        change = self._numbers.change
         at_rest = self.time - self._rest_since >= REST_S
         if self._state is None or change != self._state.change or at_rest > self._looked_closely:
             self._looked_closely = at_rest

@@ -117,7 +117,10 @@ def _store(follower: ChannelFollower, store: Store) -> Iterator[Finding]:
         yield Finding("store", "wrong", str(error), "let the device read this bucket and prefix")
         return
     except StoreError as error:
-        yield Finding("store", "wrong", str(error), "look at the network and the address")
+        remedy = "look at the network and the address"
+        if follower.settings.source.startswith("file:"):
+            remedy = "put the stick in and mount it there, or look at the address"
+        yield Finding("store", "wrong", str(error), remedy)
         return
     if found is None:
         yield Finding(

@@ -54,13 +54,17 @@ async function tryIt(restarts) {
     return;
   }
   let problem = {};
-  const isReady = await until(READY, async () => {
+  const isReady = async () => {
+    problem = {};
     const answer = await ask("healthz");
     if (!answer.ok) problem = await answer.json();
     return answer.ok;
-  });
-  const why = problem.detail ? await ownWords(problem.detail, problem.words) : NO_ANSWER;
-  byId("tried").textContent = isReady ? say("Tried: the camera and the catalogue are ready.") : why;
+  };
+  // The first catalogue may come as late as its owner's store can be reached: why it is not there is said meanwhile.
+  while (!(await until(READY, isReady))) {
+    byId("tried").textContent = problem.detail ? await ownWords(problem.detail, problem.words) : NO_ANSWER;
+  }
+  byId("tried").textContent = say("Tried: the camera and the catalogue are ready.");
 }
 
 // Whether something becomes true within so many milliseconds; what fails is tried again.

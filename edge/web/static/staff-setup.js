@@ -146,6 +146,7 @@ async function answers() {
 function showPlace() {
   const place = byId("catalogue").value;
   for (const row of document.querySelectorAll(".elsewhere")) row.hidden = place !== "address";
+  byId("source").required = place === "address";
   byId("drawn").textContent = place === DEMONSTRATION
     ? say("Without a camera, simulated:6 as its address shows these goods. Your own catalogue takes their place by {command}.", { command: "sudo visual-search setup" })
     : "";

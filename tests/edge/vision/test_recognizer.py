@@ -125,11 +125,17 @@ def test_an_answer_carries_its_timings(bundle: Bundle, simulator: Simulator) -> 
     assert min(timings.look, timings.embed, timings.verify) > 0
 
 
-def test_unnamed_pictures_of_a_folder_are_sightings_of_their_own(bundle: Bundle) -> None:
-    """One after the other, and each of them is unknown: the answer is about the one shown."""
+@pytest.mark.parametrize("side", [320, 280])
+def test_unnamed_pictures_of_a_folder_are_sightings_of_their_own(bundle: Bundle, side: int) -> None:
+    """One after the other, and each of them is unknown: the answer is about the one shown.
+
+    So it is where they have not one size.
+    """
     recognizer = Recognizer(bundle)
     recognizer.learn_background(learn=False, is_folder=True)
-    drawn = [cv2.resize(draw_thing(number, 0), (320, 320)) for number in (46, 47)]
+    drawn = [
+        cv2.resize(draw_thing(number, 0), (size, size)) for number, size in ((46, 320), (47, side))
+    ]
     pictures = [np.asarray(picture, np.uint8) for picture in drawn]
     shown = [watch(recognizer, [picture] * 8) for picture in (*pictures, *pictures)]
     told = [[seen for seen in answers if seen.decision_changed] for answers in shown]
