@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,13 @@ import click
 
 from catalog.bundles.shelf_view import ShelfView
 from catalog.core.access import require_access
-from catalog.core.errors import VisualSearchError
+from catalog.core.errors import SettingsError, VisualSearchError
 from catalog.core.settings import DeviceSettings, load
 from catalog.core.state import UNPINNED
 from catalog.core.terminal import as_json, one_line, print_json
 from sync.catalogues.status import current_state, is_running
 from sync.outbox.counters import read_counters
-from sync.settings import SyncSettings
+from sync.settings import OutboxSettings, SyncSettings
 from sync.trust.renewal import warning
 
 if TYPE_CHECKING:
@@ -50,12 +51,20 @@ def status(config: Path | None, *, as_json: bool) -> None:
         return
     lines = rows(state, settings, datetime.now(UTC), running=running)
     if counters is not None:
-        lines.append(("reports", f"{counters.length} wait, {counters.acknowledged} acknowledged"))
+        lines.append(("reports", _reports(counters, config)))
         if counters.last_error:
             lines.append(("last trouble", f"{counters.last_error} ({counters.last_error_at})"))
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         click.echo(f"{name:<{width}}  {one_line(value)}")
+
+
+def _reports(counters: Counters, config: Path | None) -> str:
+    """How many reports there are, and what becomes of them."""
+    with suppress(SettingsError):
+        if load("outbox", OutboxSettings, config).transport == "none":
+            return f"{counters.length} are kept here, and [outbox] sends none"
+    return f"{counters.length} wait, {counters.acknowledged} acknowledged"
 
 
 def _counters(device: DeviceSettings) -> Counters | None:

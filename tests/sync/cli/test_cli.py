@@ -518,6 +518,12 @@ def test_run_reports_while_it_follows(
         process.communicate(timeout=20)
     assert process.returncode == 0
     assert answer(ask("sync", "status", "--json"))["outbox"]["acknowledged"] == 1
+    for transport, said in (
+        ("none", "kept here, and [outbox] sends none"),
+        ("x", "1 acknowledged"),
+    ):
+        monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", transport)
+        assert said in ask("sync", "status").stdout
 
 
 def test_wrong_settings_of_the_reports_do_not_stop_the_pull(
