@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -638,32 +637,6 @@ def test_a_command_that_is_stopped_while_an_index_is_built_leaves_no_mark(
         process.wait()
     assert (process.returncode, said.splitlines()[-1]) == (1, "stopped")
     assert not list(following.shelf.incoming.glob("*.tried"))
-
-
-# Two processes end while a thread builds: the one as at Ctrl-C, the other as if it was killed.
-LEAVING = """
-import os, sys, threading
-from pathlib import Path
-from sync.catalogues import local_index
-
-def build():
-    with local_index._marked(Path(leave.__name__)):
-        began.set()
-        threading.Event().wait()
-
-for leave in (sys.exit, os._exit):
-    if os.fork() == 0:
-        began = threading.Event()
-        threading.Thread(target=build, daemon=True).start()
-        began.wait()
-        leave(0)
-    os.wait()
-"""
-
-
-def test_a_process_that_is_stopped_while_it_builds_did_not_fail(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", LEAVING], check=True, cwd=tmp_path, timeout=60)
-    assert [mark.name for mark in tmp_path.iterdir()] == ["_exit"]
 
 
 def test_no_bundle_may_name_a_local_file(own_bundle: Path) -> None:

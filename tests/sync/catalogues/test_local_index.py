@@ -1,8 +1,10 @@
-"""When the index of another version may be taken, and what the process may take that builds one."""
+"""When the index of another version may be taken, and what a build that ends leaves behind."""
 
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,29 @@ def test_no_limit_is_set_above_the_highest(
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: limits.append(limit))
     _limit(resource.RLIMIT_CPU, 5, 9)
     assert limits == [expected]
+
+
+# Two processes end while a thread builds: the one as at Ctrl-C, the other as if it was killed.
+LEAVING = """
+import os, sys, threading
+from pathlib import Path
+from sync.catalogues import local_index
+
+def build():
+    with local_index._marked(Path(leave.__name__)):
+        began.set()
+        threading.Event().wait()
+
+for leave in (sys.exit, os._exit):
+    if os.fork() == 0:
+        began = threading.Event()
+        threading.Thread(target=build, daemon=True).start()
+        began.wait()
+        leave(0)
+    os.wait()
+"""
+
+
+def test_a_process_that_is_stopped_while_it_builds_did_not_fail(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", LEAVING], check=True, cwd=tmp_path, timeout=60)
+    assert [mark.name for mark in tmp_path.iterdir()] == ["_exit"]

@@ -157,11 +157,14 @@ def test_a_damaged_version_is_not_pinned_but_fetched_again(
     shelf: Shelf, before: int | None
 ) -> None:
     obey(shelf, Desired(pin=before), "auto")
+    trial = Probation(bundle="two", patience_s=60.0, before=None)
+    change(shelf, trial=trial)
     (one,) = (name for name, at in shelf.state().releases.items() if at == 1)
     with (shelf.versions / one / "items.db").open("ab") as file:
         file.write(b"x")
     obey(shelf, Desired(pin=1), "auto")
     assert (number(shelf), shelf.state().pinned, shelf.state().pinned_by) == (2, None, "")
+    assert shelf.state().trial == trial, "the active one stays on probation"
 
 
 def test_a_pin_waits_for_the_first_catalogue(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from catalog.core.state import (
     read_edge_state,
     write_edge_state,
 )
-from sync.catalogues.probation import SOAK_TIME_S, ProbationWatcher
+from sync.catalogues.probation import SOAK_TIME_S, ProbationWatcher, since_boot
 from tests.support.following import variant
 
 OPEN_TIMEOUT_S = 60.0
@@ -105,6 +106,11 @@ def ended_process() -> tuple[int, int]:
 @pytest.fixture
 def setup(tmp_path: Path, small_bundle: Path) -> ProbationSetup:
     return ProbationSetup(tmp_path, small_bundle)
+
+
+def test_the_time_since_the_boot_counts_sleep() -> None:
+    before = time.monotonic()
+    assert before <= since_boot() <= since_boot()
 
 
 def test_without_an_appliance_nothing_is_decided(setup: ProbationSetup) -> None:

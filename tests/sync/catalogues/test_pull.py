@@ -636,6 +636,29 @@ def test_a_release_that_the_owner_pins_is_pinned_as_soon_as_it_is_installed(
     assert following.shelf.state().pinned_by == FLEET
 
 
+@pytest.mark.usefixtures("unvalidated")
+def test_a_version_that_is_here_is_pinned_also_without_a_network(
+    following: Following, newer: Path, tmp_path: Path
+) -> None:
+    former = following.active()
+    following.publish(newer)
+    assert following.device().check().outcome == "installed"
+    keep_desired(following.data / "state", Desired(pin=1))
+    state = following.device(source=(tmp_path / "absent").as_uri()).check()
+    assert (state.outcome, state.pinned, following.active()) == ("store-failed", former, former)
+
+
+def test_what_a_check_brought_is_published_once(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    device = following.device()
+    monkeypatch.setattr(device, "_publish", lambda state: told.append(state.outcome))
+    for _ in range(2):
+        assert device.check().outcome == "up-to-date"
+    assert told == ["up-to-date"]
+
+
 def test_a_fault_is_kept_in_the_state_and_published(
     following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
