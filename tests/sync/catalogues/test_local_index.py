@@ -5,13 +5,14 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from catalog.bundles.manifest import INDEX, FileEntry, file_digest, read_manifest, write_local_index
-from sync.catalogues.index_process import _limit
-from sync.catalogues.local_index import _link_index
+from sync.catalogues.index_process import IndexNotBuiltError, IndexStoppedError, _limit
+from sync.catalogues.local_index import _link_index, _marked
 
 
 @pytest.fixture
@@ -88,3 +89,23 @@ for leave in (sys.exit, os._exit):
 def test_a_process_that_is_stopped_while_it_builds_did_not_fail(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", LEAVING], check=True, cwd=tmp_path, timeout=60)
     assert [mark.name for mark in tmp_path.iterdir()] == ["_exit"]
+
+
+@pytest.mark.parametrize(
+    ("end", "is_left"),
+    [
+        (None, False),
+        (IndexStoppedError("stopped"), False),
+        (KeyboardInterrupt(), False),
+        (IndexNotBuiltError("it takes too much"), True),
+    ],
+)
+def test_a_mark_stays_of_a_build_that_failed_alone(
+    tmp_path: Path, end: BaseException | None, *, is_left: bool
+) -> None:
+    mark = tmp_path / "mark"
+    with suppress(IndexStoppedError, IndexNotBuiltError, KeyboardInterrupt), _marked(mark):
+        assert mark.exists(), "so that a process that is killed leaves it"
+        if end is not None:
+            raise end
+    assert mark.exists() is is_left
