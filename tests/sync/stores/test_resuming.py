@@ -178,6 +178,8 @@ def test_a_file_is_complete_once_it_is_fetched(
     with pytest.raises(LeftError):
         fetch.fetch(WANTED, leave_at(150_000))
     assert not fetch.is_complete(WANTED)
-    assert any(name.endswith(".journal") for name in flushed), "the journal of its part"
+    journals = [at for at, name in enumerate(flushed) if name.endswith(".journal")]
+    assert journals
+    assert all(flushed[at - 1].endswith(".part") for at in journals), "what a journal says is there"
     fetch.fetch(WANTED, leave_at(WANTED.bytes + 1))
     assert fetch.is_complete(WANTED)
