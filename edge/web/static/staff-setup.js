@@ -90,6 +90,12 @@ function drawReports(transport, endpoint) {
   reportsBefore = reports.value;
 }
 
+// A path, whose lines break behind its strokes.
+function pathOf(source) {
+  const parts = source.split("/").flatMap((part, index) => (index ? ["/", make("wbr"), part] : [part]));
+  return make("span", "soft", ...parts);
+}
+
 // A camera with its picture, which comes when the camera has one.
 function camera({ source, name, problem, current }, isFirstChoice) {
   const radio = make("input");
@@ -98,7 +104,7 @@ function camera({ source, name, problem, current }, isFirstChoice) {
   radio.value = source;
   radio.checked = current || (isFirstChoice && !problem);
   radio.disabled = Boolean(problem) && !current;
-  const words = make("span", "", text("span", "", name), text("span", "soft", source));
+  const words = make("span", "", text("span", "", name), pathOf(source));
   const label = make("label", radio.disabled ? "away" : "", radio, words);
   const none = text("p", "none", problem || say("No picture comes from the camera."));
   if (problem) label.append(none);
