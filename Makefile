@@ -38,7 +38,7 @@
 # make device-test     boot a Debian without a network; install, kill, upgrade, go back, remove; as root;
 #                      LARGE="BUNDLE ...": measure it with these catalogues, too
 # make device DEBIAN=trixie   the same for another release of Debian; device-test has it, too; as root
-# make device-aarch64  make the package for a Raspberry Pi on this machine; as root
+# make device-aarch64  make the package for a Raspberry Pi on this machine; as root; DEBIAN=trixie has it, too
 # make device-aarch64-test   install it in an emulated Debian, build a catalogue there, and ask; as root
 # make container       build the container image of that package, with podman, buildah or docker
 # make container-test  take the image's steps in a Debian, and run it read-only there; as root
@@ -310,8 +310,13 @@ endif
 device-test: device $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/install/device-test $(DEVICE) "$(DEBIAN)" $(LARGE)
 
+ifeq ($(DEBIAN),)
 device-aarch64: $(VENV)/build
 	PYTHON=$(abspath $(BIN)/python) device/for-aarch64 $(DEVICE)-aarch64
+else
+device-aarch64:
+	device/in-debian $(DEBIAN) $(DEVICE)-aarch64 device-aarch64
+endif
 
 device-aarch64-test: device-aarch64 $(VENV)/test
 	PYTHON=$(abspath $(BIN)/python) tests/install/device-aarch64-test $(DEVICE)-aarch64

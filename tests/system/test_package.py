@@ -18,6 +18,10 @@ ARCHITECTURE = subprocess.run(
     ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
 ).stdout.strip()
 ARGUMENTS = '#!/bin/sh\nprintf "%s " "$0" "$@"\n'
+NEXT = (
+    "next: sudo visual-search setup, "
+    "or open http://localhost:8080/setup in a browser on this device"
+)
 
 
 def script(path: Path, text: str) -> Path:
@@ -251,7 +255,7 @@ def test_what_debian_lacks_may_lie_on_the_stick(stick: Path) -> None:
     assert given[given.index("--no-install-recommends") + 1 :] == [
         f"visual-search_1+deb99_{ARCHITECTURE}.deb",
         *(f"{name}_{ARCHITECTURE}.deb" for name in ("dash_1", "libpython9_9.2", "python9_9.2")),
-        "next: sudo visual-search setup",
+        NEXT,
     ]  # fmt: skip
 
 
@@ -277,7 +281,7 @@ def test_what_is_too_old_may_lie_on_the_stick_newer(stick: Path) -> None:
         stick.parent / "bin" / "dpkg",
         '#!/bin/sh\n[ "$1" != --install ] || exit 0\nexec /usr/bin/dpkg "$@"\n',
     )
-    assert install(stick).stdout == "next: sudo visual-search setup\n"  # by dpkg alone: bash stays
+    assert install(stick).stdout == f"{NEXT}\n"  # by dpkg alone: bash stays
     (stick / package).unlink()
     deb(stick / package, "bash (>= 6)")
     done = install(stick)

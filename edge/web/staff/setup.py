@@ -100,7 +100,7 @@ class SetupRoutes:
         return self._setup
 
     def _lead(self) -> AnyResponse | None:
-        """Lead from a fresh device's own browser to its setup, and else from there to the staff.
+        """Lead from a fresh device's own screen to its setup, and else from there to the staff.
 
         Other visitors see what the device waits for.
         """
@@ -109,7 +109,6 @@ class SetupRoutes:
         is_open = self._setup is not None and self._setup.is_open()
         if request.endpoint == "setup_page":
             return None if is_open else redirect(f"{request.script_root}/staff")
-        at_device = "kiosk" in request.args or self._access.is_here()
-        if is_open and not self._access.has_pin and at_device:
+        if is_open and not self._access.has_pin and "kiosk" in request.args:
             return redirect(f"{request.script_root}/setup")
         return None
