@@ -319,7 +319,7 @@ device-aarch64:
 endif
 
 device-aarch64-test: device-aarch64 $(VENV)/test
-	PYTHON=$(abspath $(BIN)/python) tests/install/device-aarch64-test $(DEVICE)-aarch64
+	PYTHON=$(abspath $(BIN)/python) tests/install/device-aarch64-test $(DEVICE)-aarch64 $(DEBIAN)
 
 container: device
 	device/build-container $(DEVICE) $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE))
