@@ -23,7 +23,7 @@ from catalog.core.errors import SettingsError
 from catalog.core.terminal import one_line
 from sync.errors import NotPublishedError
 from sync.settings import SyncSettings
-from sync.stores.choice import is_address
+from sync.stores.choice import check_address
 from sync.trust.release import manifest_path
 
 NEEDED = ("source", "root_sha256")
@@ -84,11 +84,10 @@ def read_owner_code(text: str) -> dict[str, str]:
     found = {key: str(getattr(settings, key)) for key in KEYS if key in values}
     if not all(value.isprintable() for value in found.values()):
         raise SettingsError("the owner's code has characters in it that cannot be shown")
-    if not is_address(settings.source):
-        raise SettingsError(
-            f"the owner's code, source: {settings.source} is neither s3://BUCKET/PREFIX nor "
-            "file:///FOLDER"
-        )
+    try:
+        check_address(settings.source)
+    except SettingsError as error:
+        raise SettingsError(f"the owner's code, source: {error}") from error
     try:
         manifest_path(settings.channel)
     except NotPublishedError as error:

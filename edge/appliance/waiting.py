@@ -13,7 +13,7 @@ LONGEST_CHECK = timedelta(minutes=10)  # of a catalogue that was fetched
 
 BUILD = "visual-search catalog build PHOTOS --out BUNDLE"
 ACTIVATE = "visual-search catalog activate BUNDLE"
-LINK = "sudo systemctl enable --now visual-search-sync.service"
+START_LINK = "sudo systemctl enable --now visual-search-sync.service"
 STICK = "visual-search sync once --from file:///media/stick"
 
 
@@ -94,7 +94,7 @@ def _fetching(fetching: Fetching | None, now: datetime, *, is_first: bool) -> st
 def _not_fetched(sync: SyncState) -> str:
     """Why the first catalogue of a source is not here."""
     if sync.checked_at is None:
-        command = LINK if is_packaged() else "visual-search sync run"
+        command = START_LINK if is_packaged() else "visual-search sync run"
         return Words("'{command}' fetches the first one; it has not looked yet", command=command)
     if sync.outcome == "offline":
         return Words(

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from catalog.core.errors import ContentError
+from catalog.core.errors import ContentError, SettingsError
 from catalog.core.settings import Section
 from edge.cameras.choice import check_source
 from edge.errors import CameraError
 from edge.setup.first_catalogue import check_whole
 from edge.web.staff.pin import checked_pin
-from sync.stores.choice import is_address
+from sync.stores.choice import check_address
 
 
 def valid(model: type[Section], key: str) -> Callable[[str], str]:
@@ -57,8 +57,10 @@ def source_of_camera(answer: str) -> str:
 
 def address_of_store(answer: str) -> str:
     """Take the address of a store with catalogues."""
-    if not is_address(answer):
-        raise click.UsageError(f"{answer} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
+    try:
+        check_address(answer)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
     return answer
 
 

@@ -14,6 +14,7 @@ import cv2
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ContentError, VisualSearchError
 from catalog.core.settings import DeviceSettings, Section, config_file, device_id, load
+from edge.appliance.waiting import START_LINK
 from edge.cameras import CameraInfo, list_cameras
 from edge.cameras.device import device_path
 from edge.settings import EdgeSettings
@@ -217,7 +218,7 @@ class PageSetup:
         if is_running(self._shelf) or not has_work(self._config):
             return ""
         if services.present():
-            return f"sudo systemctl enable --now {services.LINK}"
+            return START_LINK
         return "visual-search sync run"
 
 

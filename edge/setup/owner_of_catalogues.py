@@ -9,7 +9,7 @@ from pathlib import Path
 from catalog.core import durable
 from catalog.core.errors import ContentError, SettingsError, ShelfError
 from sync.settings import SyncSettings
-from sync.stores.choice import is_address
+from sync.stores.choice import check_address
 from sync.trust.root import COPY, check_root
 
 
@@ -26,12 +26,12 @@ def checked_owner(
 
     Raises:
         ContentError: There is an address without an owner.
-        SettingsError: It is no root, or this device has another one.
+        SettingsError: It is no address, or no root, or this device has another one.
     """
     wanted, source = dict(values), values.get("sync.source", present.source)
     digest = values.get("sync.root_sha256", "")
-    if source and not is_address(str(source)):
-        raise SettingsError(f"{source} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
+    if source:
+        check_address(str(source))
     if root:
         check_root(root.encode(), "the owner's root.json")
         digest = sha256(root.encode()).hexdigest()

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 BUCKET = re.compile(r"[A-Za-z0-9._:-]+")  # a name, or an access point's ARN up to its slash
 
 
-def is_address(text: str) -> bool:
-    """Whether a text has the form of a store's address; nothing is opened."""
-    return re.fullmatch(f"s3://{BUCKET.pattern}(/.*)?|file:///.+", text) is not None
+def check_address(text: str) -> None:
+    """Check that a text has the form of a store's address; nothing is opened.
+
+    Raises:
+        SettingsError: It has another one.
+    """
+    if re.fullmatch(f"s3://{BUCKET.pattern}(/.*)?|file:///.+", text) is None:
+        raise SettingsError(f"{text} is neither s3://BUCKET/PREFIX nor file:///FOLDER")
 
 
 def open_store(

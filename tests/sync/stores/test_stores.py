@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from sync.errors import (
 )
 from sync.stores import bounds
 from sync.stores.base import Body, MinimumSpeed, Store
-from sync.stores.choice import is_address, open_store
+from sync.stores.choice import check_address, open_store
 from tests.support.brokers import until
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.open_files import open_in
@@ -232,7 +233,9 @@ def test_a_name_no_bucket_can_have_is_refused(s3_source: str) -> None:
     ],
 )
 def test_an_address_is_known_by_its_form(text: str, *, expected: bool) -> None:
-    assert is_address(text) is expected
+    refused = pytest.raises(SettingsError, match="is neither s3://BUCKET")
+    with nullcontext() if expected else refused:
+        check_address(text)
 
 
 @pytest.mark.parametrize("endpoint", ["minio:9000/x y", "http://[::1"])
