@@ -87,13 +87,13 @@ function enterWords(session) {
 byId("enter").addEventListener("submit", async (event) => {
   event.preventDefault();
   refuse(null);
+  const pin = byId("pin").value;
+  byId("pin").value = ""; // at once, or the answer would take what is typed meanwhile
   try {
-    const pin = byId("pin").value;
     show(await link.session("POST", setsPin ? "api/staff/pin" : SESSION, { pin }));
   } catch (error) {
     refuse(error);
   }
-  byId("pin").value = "";
   byId("pin").focus();
 });
 

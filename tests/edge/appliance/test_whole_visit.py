@@ -18,10 +18,11 @@ from edge.errors import CameraError
 from edge.settings import EdgeSettings
 from edge.sighting import Image
 from edge.simulator.simulator import Simulator
+from edge.vision.fixed_scene import FIRST_FRAMES
 from edge.web.app import create_app
 from edge.web.server import Server
 from edge.words import Words
-from tests.edge.appliance.test_appliance import FLAGS
+from tests.edge.appliance.test_appliance import FLAGS, until
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +97,7 @@ class Stage:
 
 @contextmanager
 def served(bundle: Path, folder: Path, stage: Stage) -> Iterator[str]:
-    """Run a device with this camera; gives its page's address."""
+    """Run a device with this camera; gives its page's address once it knows the empty counter."""
     appliance = Appliance(
         EdgeSettings.model_validate({"interval_ms": 100}),
         Bundle.open(bundle),
@@ -108,6 +109,7 @@ def served(bundle: Path, folder: Path, stage: Stage) -> Iterator[str]:
     appliance.start()
     thread.start()
     try:
+        until(lambda: appliance.counters().analysed > 2 * FIRST_FRAMES)
         yield f"http://localhost:{server.port}/"
     finally:
         appliance.stop()
