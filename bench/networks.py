@@ -4,6 +4,7 @@
 
 Agreement is the largest difference of any number of the normalised vectors from those of ONNX
 Runtime, over real photos. The engine awscam is a stand-in here, so only its agreement counts.
+A network that an engine cannot read, or an engine that is not installed, has no row.
 "Right first" is the share of the Grocery Store Dataset's test photos whose first answer is right.
 """
 
@@ -16,12 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from bench.materials import materials
 from bench.timing import median_ms
+from catalog.core.errors import FeaturizerError, MissingExtraError
 from catalog.core.photos import Picture, decode
 from catalog.evaluation.compare import compare
 from catalog.networks.engines.checkpoint import has_checkpoint
@@ -48,6 +51,7 @@ PUBLIC = {
 
 def main() -> None:
     """Measure every pair and print one table."""
+    cv2.setNumThreads(1)
     root = materials()
     if root is None:
         sys.exit("error: the photos are not here; name their folder in VISUAL_SEARCH_MATERIALS")
@@ -70,7 +74,11 @@ def main() -> None:
             found = compare(network, first, labelled, asking, folder / "cache")
             own = ("mxnet", "awscam") if has_checkpoint(first.networks[0].path) else ()
             for engine in (*CHOICES, *own):
-                row = _measure(path, engine, pictures, expected)
+                try:
+                    row = _measure(path, engine, pictures, expected)
+                except (FeaturizerError, MissingExtraError) as error:
+                    print(error, file=sys.stderr)
+                    continue
                 right = {"right_first": found.top1, "among_five": found.top5}
                 rows.append({"network": network, "engine": engine, **row, **right})
     RESULTS.mkdir(exist_ok=True)

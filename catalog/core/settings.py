@@ -83,7 +83,9 @@ class CatalogSettings(Section):
     """``[catalog]``: how bundles are built and searched."""
 
     cache_dir: UserPath = Path("~/.cache/visual-search")
-    engine: Literal["auto", "onnxruntime", "openvino", "openvino:GPU", "mxnet", "awscam"] = "auto"
+    engine: Literal[
+        "auto", "onnxruntime", "openvino", "openvino:GPU", "opencv", "mxnet", "awscam"
+    ] = "auto"
     device: Literal["CPU", "GPU"] = "CPU"  # of openvino
     read_text: bool = True  # what is printed on photos, at build, with the extra `text`
     cache_gb: Annotated[float, Field(gt=0)] = 20.0  # of the build cache, after each build

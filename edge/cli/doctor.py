@@ -116,24 +116,16 @@ def _packages() -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
-    from catalog.networks.engines.choice import CHOICES, installed
+    from catalog.networks.engines.choice import CHOICES, PACKAGED, installed
     from catalog.networks.featurizer import Featurizer
 
     found = installed()
-    checkpoints = list(_checkpoint_engines())
-    yield from checkpoints
-    if not found and any(finding.state == "ok" for finding in checkpoints):
+    yield from _checkpoint_engines()
+    if not set(found) & set(PACKAGED):
         yield Finding(
             "engines",
             "note",
-            "none for ONNX is installed, so neither the embedded network runs nor another ONNX",
-            "build catalogues with an imported checkpoint; see docs/deeplens.md",
-        )
-    elif not found:
-        yield Finding(
-            "engines",
-            "wrong",
-            "none is installed; no network can run",
+            "opencv runs the embedded network, at half the speed of onnxruntime",
             how_to_add("onnxruntime"),
         )
     for name in found:

@@ -9,7 +9,8 @@ from catalog.core.errors import FeaturizerError, MissingExtraError, Surroundings
 from catalog.networks.engines.base import Engine
 from catalog.networks.engines.checkpoint import has_checkpoint
 
-CHOICES = ("onnxruntime", "openvino")  # tried in this order when the choice is "auto"
+PACKAGED = ("onnxruntime", "openvino")  # fast ones, each with a package of its own
+CHOICES = (*PACKAGED, "opencv")  # they run an ONNX network
 DEVICES = ("CPU", "GPU")  # of openvino
 CHECKPOINT_ENGINES = ("mxnet", "awscam")  # they run a checkpoint that lies beside the network
 
@@ -20,12 +21,12 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
     Args:
         network: The ONNX file.
         output: Name of the output; None takes ``embedding``, or else the last output.
-        choice: Name of an engine, or "auto" for the first that is installed. "auto" prefers
-            engines for ONNX and uses mxnet only where a checkpoint lies beside the network.
+        choice: Name of an engine, or "auto" for the first that is installed of onnxruntime,
+            openvino, mxnet where a checkpoint lies beside the network, and opencv.
             "openvino:GPU" runs the network on a GPU, where there is one.
 
     Raises:
-        MissingExtraError: No engine, or not the chosen one, is installed.
+        MissingExtraError: The chosen engine is not installed.
         SurroundingsError: The chosen engine exists only on other devices, or its version was
             never tried.
         FeaturizerError: The engine cannot read the network, or there is no such output.
@@ -38,7 +39,8 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
         )
     if choice not in ("auto", *known):
         raise FeaturizerError(f"unknown engine {choice!r}; choose one of {', '.join(known)}")
-    automatic = (*CHOICES, "mxnet") if has_checkpoint(network) else CHOICES
+    with_checkpoint = ("mxnet",) if has_checkpoint(network) else ()
+    automatic = (*PACKAGED, *with_checkpoint, "opencv")
     for name in automatic if choice == "auto" else (choice,):
         try:
             module = importlib.import_module(f"catalog.networks.engines.{name}")
@@ -54,10 +56,7 @@ def open_engine(network: Path, output: str | None, choice: str = "auto") -> Engi
             "the engine awscam: only an AWS DeepLens has the package awscam; set another [catalog] "
             "engine"
         )
-    raise MissingExtraError(
-        "running a network" if choice == "auto" else f"the engine {choice}",
-        CHOICES[0] if choice == "auto" else choice,
-    )
+    raise MissingExtraError(f"the engine {choice}", choice)
 
 
 def installed() -> tuple[str, ...]:
