@@ -17,6 +17,7 @@ export class TeachCard {
   #link;
   #picture;
   #run = 0; // of the lesson; another one, or none, ends the questions of the one before
+  #drawn = 0; // states so far; one that was asked for before the newest is old
   #views = []; // ids of those that are shown
   #chosen = null; // the item of the catalogue whose views these are
   #gtin = "";
@@ -92,9 +93,11 @@ export class TeachCard {
   async #follow(run) {
     while (run === this.#run) {
       await wait(TURN);
+      const drawn = this.#drawn;
       try {
         const state = await this.#link.ask("GET", LESSON);
         if (run !== this.#run) return;
+        if (drawn !== this.#drawn) continue;
         byId("teach-lost").hidden = true;
         if (state.teaching) this.#draw(state);
         else if (!this.#saving) this.#closeEnded();
@@ -139,6 +142,7 @@ export class TeachCard {
   }
 
   #draw(state) {
+    this.#drawn += 1;
     byId("step").textContent = this.#blind ? blindWords() : stepWords(state);
     const views = state.views.map(({ id }) => id);
     byId("teach-more").hidden = state.takes_more || views.length > state.wanted;
