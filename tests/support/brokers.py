@@ -19,6 +19,7 @@ from sync.reports.transports.base import Refusal
 from sync.reports.transports.broker_address import BrokerAddress
 from tests.support.certificates import Authority
 from tests.support.iot_core import IotCore, server_context
+from tests.support.ports import free_port
 
 THING = "shelf-1"
 MOSQUITTO = "/usr/sbin/mosquitto"
@@ -108,9 +109,7 @@ class Mosquitto:
             revoked: A list of revoked certificates, PEM.
         """
         folder.mkdir(exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         certificate, key = certificates.broker
         (folder / "acl").write_text(
             f"pattern write {also_write or 'visual-search/%u/#'}\n"

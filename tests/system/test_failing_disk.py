@@ -17,8 +17,9 @@ import pytest
 
 from catalog.bundles.shelf import Shelf
 from tests.conftest import Surroundings
-from tests.edge.appliance.test_appliance import free_port, until
+from tests.edge.appliance.test_appliance import until
 from tests.support.drawing import draw_thing
+from tests.support.ports import free_port
 
 SOURCE = Path(__file__).parents[1] / "support" / "failing_disk.c"
 GOOD, IO_ERRORS, READ_ONLY = b" ", b"e", b"r"
@@ -72,7 +73,7 @@ def device(
         yield lambda path: _ask(process, port, path)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 def _ask(process: subprocess.Popen[str], port: int, path: str) -> dict[str, Any]:

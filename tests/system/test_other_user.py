@@ -27,7 +27,7 @@ def closed(
     data = tmp_path / "data"
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(data))
     outbox = Outbox(data / FILE, OutboxSettings(), "device-1")
-    assert outbox.put(status("started")).wait(20)
+    assert outbox.put(status("started")).wait(60)
     outbox.close()
     for name in ("state", "shelf"):
         (data / name).mkdir()

@@ -28,6 +28,7 @@ from catalog.core.state import Fetching, SyncState, read_edge_state, write_sync_
 from catalog.synthetic.items import drawn_items
 from edge.simulator.simulator import Simulator
 from tests.support.following import Following
+from tests.support.ports import free_port
 from tests.support.stopwatch import Stopwatch
 
 PROGRAM = Path(sys.executable).with_name("visual-search")
@@ -39,12 +40,6 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(port: int, path: str) -> dict[str, Any]:

@@ -41,7 +41,8 @@ from sync.outbox.kinds import VERBATIM
 from sync.outbox.outbox import Counters, Outbox
 from sync.settings import OutboxSettings
 from tests.conftest import Surroundings
-from tests.edge.appliance.test_appliance import free_port, until
+from tests.edge.appliance.test_appliance import until
+from tests.support.ports import free_port
 from tests.support.web_stand_in import CUP, WRENCH, StandInDevice, draw_look
 
 Events = Callable[[], list[dict[str, Any]]]
@@ -404,7 +405,7 @@ def test_a_process_reports_until_it_is_stopped_and_what_was_durable_outlives_a_k
             seen = until(partial(_length, address, least=len(found) + 4))
         finally:
             process.send_signal(ending)
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)
         found = read_events(surroundings.data)
         assert len(found) >= seen
         assert [event["sequence"] for event in found] == list(range(1, len(found) + 1))

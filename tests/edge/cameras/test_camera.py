@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -334,10 +335,11 @@ def mute_port() -> Iterator[int]:
 
 
 SHORT = CameraSettings(open_timeout_s=0.6, read_timeout_s=0.6)
+PATIENT = CameraSettings(open_timeout_s=PATIENCE, read_timeout_s=PATIENCE)
 
 
 def test_http_camera_gives_pictures(mjpeg: MjpegServer) -> None:
-    camera = open_camera(mjpeg.address("/live"), SHORT)
+    camera = open_camera(mjpeg.address("/live"), PATIENT)
     levels = [int(camera.read().mean()) for _ in range(5)]
     camera.close()
     assert levels == sorted(levels)
@@ -346,7 +348,7 @@ def test_http_camera_gives_pictures(mjpeg: MjpegServer) -> None:
 
 @pytest.mark.parametrize("path", ["/end", "/stall"])
 def test_http_camera_that_stops_is_an_error_within_its_limit(mjpeg: MjpegServer, path: str) -> None:
-    camera = open_camera(mjpeg.address(path), SHORT)
+    camera = open_camera(mjpeg.address(path), replace(PATIENT, read_timeout_s=1.2))
     with Stopwatch() as reading:
         for _ in range(8):
             camera.read()
@@ -360,7 +362,7 @@ def test_password_opens_and_stays_out_of_every_message(
     mjpeg: MjpegServer, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    camera = open_camera(mjpeg.address("/secret", f"user:{SECRET}@"), SHORT)
+    camera = open_camera(mjpeg.address("/secret", f"user:{SECRET}@"), PATIENT)
     assert camera.read().shape == (48, 64, 3)
     assert camera.name == mjpeg.address("/secret")
     camera.close()
@@ -390,8 +392,7 @@ def test_mute_camera_is_an_error_within_its_limit(
 
 
 def test_opening_a_mute_camera_leaves_other_threads_running(mute_port: int) -> None:
-    patient = CameraSettings(open_timeout_s=PATIENCE, read_timeout_s=PATIENCE)
-    with CameraReader(f"rtsp://127.0.0.1:{mute_port}/x", patient) as reader:
+    with CameraReader(f"rtsp://127.0.0.1:{mute_port}/x", PATIENT) as reader:
         for _ in range(30):
             time.sleep(0.01)
         assert reader.state.status == "starting"

@@ -279,7 +279,7 @@ def test_in_a_folder_of_pictures_the_thing_is_found(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "in" / "a.png"), scene(1))
     said: list[CaptureProgress] = []
     source, photos = str(tmp_path / "in"), tmp_path / "out"
-    (path,) = capture(source, CameraSettings(), photos, "tea", "", 1, 5.0, said.append)
+    (path,) = capture(source, CameraSettings(), photos, "tea", "", 1, 60.0, said.append)
     image = np.asarray(cv2.imread(str(path)), np.uint8)
     assert max(image.shape) < 140
     assert resembles(Frame(image, 0, 0), 1)
@@ -296,7 +296,7 @@ def test_a_picture_without_a_sure_thing_is_captured_whole_and_said_to_be(tmp_pat
     said: list[CaptureProgress] = []
     photos = tmp_path / "out"
     (path,) = capture(
-        film, CameraSettings(), photos, "tea", "", 1, 5.0, said.append, background=False
+        film, CameraSettings(), photos, "tea", "", 1, 60.0, said.append, background=False
     )
     assert np.asarray(cv2.imread(str(path))).shape == (240, 320, 3)
     assert [(progress.stage, progress.whole) for progress in said] == [
@@ -314,7 +314,7 @@ def test_camera_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
 def test_scene_that_never_rests_is_an_error(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.avi", *shaken(1, 2.0))
     with pytest.raises(CameraError, match="never came to rest"):
-        capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", timeout_s=0.8)
+        capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", timeout_s=2.0)
     assert not (tmp_path / "photos").exists()
 
 
@@ -322,4 +322,4 @@ def test_nothing_shown_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("edge.cli.capture.EMPTY_S", 0.3)
     film = write_film(tmp_path / "film.avi", (1.0, scene(None)))
     with pytest.raises(CameraError, match="nothing at rest"):
-        capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", timeout_s=0.8)
+        capture(film, CameraSettings(), tmp_path / "photos", "tea", "Tea", timeout_s=2.0)

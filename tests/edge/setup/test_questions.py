@@ -6,6 +6,7 @@ import re
 import tomllib
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,8 +16,16 @@ import segno
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import ContentError
 from edge.cameras import CameraInfo, CameraMode, CameraSettings
-from edge.setup import catalogue_question, checked_answers, first_catalogue, questions
+from edge.setup import (
+    catalogue_question,
+    checked_answers,
+    first_catalogue,
+    owner_code_reading,
+    questions,
+)
 from edge.setup.owner_code_reading import code_before
+from edge.sighting import Image
+from edge.vision.codes import matrix_texts
 from edge.web.staff.pin import StaffPin
 from sync.owner_code import owner_code
 from tests.edge.setup.conftest import PIN, photos_in, run
@@ -175,14 +184,25 @@ def test_the_owners_code_is_read_by_the_camera(
     ("shown", "said"),
     [("http://shop.example/", "only other codes were seen"), ("", "none was seen")],
 )
-def test_what_is_no_owners_code_is_said(tmp_path: Path, shown: str, said: str) -> None:
+def test_what_is_no_owners_code_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, said: str
+) -> None:
+    read: list[Image] = []  # a second passes with each picture
+
+    def read_slowly(picture: Image) -> list[str]:
+        read.append(picture)
+        return matrix_texts(picture)
+
+    monkeypatch.setattr(owner_code_reading, "matrix_texts", read_slowly)
+    clock = SimpleNamespace(monotonic=lambda: float(len(read)))
+    monkeypatch.setattr(owner_code_reading, "time", clock)
     picture = np.full((120, 120, 3), 255, np.uint8)
     cv2.imwrite(str(tmp_path / "0.png"), picture)
     if shown:
         segno.make_qr(shown).save(str(tmp_path / "0.png"), scale=4)
     told = list[str]()
     with pytest.raises(ContentError, match=said):
-        code_before(str(tmp_path), CameraSettings(), told.append, patience_s=0.5)
+        code_before(str(tmp_path), CameraSettings(), told.append, patience_s=3.0)
     assert len(told) == bool(shown), "at once, and once"
     assert not shown or "no code of a catalogue's owner" in told[0]
 

@@ -13,6 +13,7 @@ import pytest
 from catalog.recognition.decision import Verdict
 from tests.support.engines import ENGINES, FIREFOX, WEBKIT, Engine, await_true
 from tests.support.lessons import NEW
+from tests.support.ports import free_port
 from tests.support.stopwatch import Stopwatch
 from tests.support.taught_device import PIN, taught_device
 from tests.support.web_stand_in import CUP, GEAR, LAMP, WRENCH, StandInDevice, draw_look, serving
@@ -118,7 +119,8 @@ def test_search_with_a_photo(
 def test_lost_link_comes_back(engine: Engine) -> None:
     """The page says that it is lost, shows no old picture, and recovers by itself."""
     with contextlib.ExitStack() as first:
-        address = first.enter_context(serving(StandInDevice()))
+        port = free_port()
+        address = first.enter_context(serving(StandInDevice(), port=port))
         engine.open(address)
         await_true(engine, LIVE)
         engine.script("window.sameDocument = true")
@@ -126,7 +128,7 @@ def test_lost_link_comes_back(engine: Engine) -> None:
         await_true(engine, text(".banner:not([hidden])", "Reconnecting…"))
         await_true(engine, f"!({LIVE})")
     device = StandInDevice()
-    with serving(device, port=int(address.rstrip("/").rpartition(":")[2])):
+    with serving(device, port=port):
         device.show(Verdict.MATCH, [(CUP, 0.91)])
         await_true(engine, text(".title", "Blue stoneware cup"))
         await_true(engine, f"{LIVE} && document.querySelector('#banner').hidden")

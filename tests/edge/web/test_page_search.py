@@ -267,10 +267,11 @@ def test_item_page_has_all_there_is(browser: Browser, device: StandInDevice) -> 
 
 def test_item_page_gives_way(page: Page, device: StandInDevice) -> None:
     """On the device's own screen the camera comes back half a minute after the last touch."""
-    hurry(page, {30_000: 1_500})
+    page.clock.install()
     device.show(Verdict.MATCH, [(CUP, 0.9)])
     page.get_by_role("button", name="Open Blue stoneware cup").click()
     expect(page.locator(".item")).to_be_visible()
+    page.clock.fast_forward(30 * SECONDS)
     expect(page.locator(".match:not(.item)")).to_be_visible()
 
 

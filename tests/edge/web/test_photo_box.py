@@ -17,6 +17,7 @@ def test_another_part_of_a_photo_is_searched(browser: Browser, device: StandInDe
     """By a tap, by dragging the box or a corner, and by keys; going back shows the camera."""
     photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encode_jpeg(draw_scene(CUP), 640)}
     with serving(device) as address, visiting(browser, address, PHONE) as page:
+        expect(page.locator("#picture")).to_be_visible()  # its frame has its size from then on
         page.locator("#photo").set_input_files(photo)  # type: ignore[arg-type]
         expect(page.locator(".title")).to_have_text("Blue stoneware cup")
         assert device.searched[-1][1] is None  # all of it
@@ -72,6 +73,7 @@ def test_what_was_found_in_a_photo_is_outlined(
         serving(device) as address,
         visiting(browser, address, PHONE, scheme, locale=locale) as page,
     ):
+        expect(page.locator("#picture")).to_be_visible()  # its frame has its size from then on
         page.locator("#photo").set_input_files(photo)  # type: ignore[arg-type]
         other = page.locator("button.photo-other")
         expect(other).to_have_count(1)

@@ -12,6 +12,7 @@ from edge.errors import PortError
 from edge.web.addresses import is_own_address, lan_addresses
 from edge.web.app import create_app
 from edge.web.server import Server
+from tests.support.ports import free_port
 from tests.support.served_page import (
     WAIT,
     Web,
@@ -41,8 +42,8 @@ def test_other_machines_addresses_cannot_be_listened_on(host: str) -> None:
 
 def test_same_port_again_at_once() -> None:
     """An appliance that is started again finds its port free."""
-    with serving(StandInDevice()) as web:
-        port = web.server.port
+    port = free_port()
+    with serving(StandInDevice(), port) as web:
         assert web.get("/api/latest").status_code == 200
     with serving(StandInDevice(), port) as web:
         assert web.get("/api/latest").status_code == 200
@@ -50,7 +51,7 @@ def test_same_port_again_at_once() -> None:
 
 def test_close_before_serving_frees_the_port() -> None:
     """Closing twice does no harm."""
-    server = Server(create_app(StandInDevice()), "127.0.0.1", 0, threading.Event())
+    server = Server(create_app(StandInDevice()), "127.0.0.1", free_port(), threading.Event())
     server.close()
     server.close()
     again = Server(create_app(StandInDevice()), "127.0.0.1", server.port, threading.Event())

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from catalog.recognition.decision import Verdict
 from tests.support.browsing import CHROMIUM, hide
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.web_stand_in import CUP, GEAR, WRENCH, StandInDevice, serving
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")

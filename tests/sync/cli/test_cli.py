@@ -491,7 +491,7 @@ def test_run_reports_alone_where_no_source_is_set(
     assert "there is nothing to do" in failed(ask("sync", "run"))
     monkeypatch.setenv("VISUAL_SEARCH_OUTBOX__TRANSPORT", "file")
     outbox = Outbox(following.data / "outbox.db", OutboxSettings(), "device")
-    assert outbox.put(status("started")).wait(10)
+    assert outbox.put(status("started")).wait(60)
     outbox.close()
     process = subprocess.Popen([COMMAND, "sync", "run"], stderr=subprocess.PIPE)
     file = following.data / "reports" / "reports.jsonl"
@@ -499,7 +499,7 @@ def test_run_reports_alone_where_no_source_is_set(
         until(lambda: file.exists() and file.read_bytes())
     finally:
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=120)
     assert process.returncode == 0
     assert b"source" not in log
     assert len(file.read_text().splitlines()) == 1
@@ -515,7 +515,7 @@ def test_run_reports_while_it_follows(
         until(lambda: file.exists() and b"installed" in file.read_bytes())
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
     assert process.returncode == 0
     assert answer(ask("sync", "status", "--json"))["outbox"]["acknowledged"] == 1
     for transport, said in (

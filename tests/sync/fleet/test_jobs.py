@@ -468,7 +468,7 @@ def test_a_device_carries_out_its_jobs(place: Place) -> None:
             until(until_it)
         finally:
             stopping.set()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
     run(lambda: unknown.status == "REJECTED")

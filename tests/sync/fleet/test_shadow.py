@@ -513,7 +513,7 @@ class Place:
             yield
         finally:
             stopping.set()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -577,15 +577,15 @@ def test_without_the_setting_nothing_is_said(place: Place) -> None:
     with open_reporter(place.config) as found:
         assert found is not None
         outbox, reporter = found
-        assert outbox.put(status("started")).wait(10)
-        assert reporter.drain(30).left == 0
+        assert outbox.put(status("started")).wait(60)
+        assert reporter.drain(60).left == 0
     assert place.things.requests == []
     place.config.write_text(whole)
     with open_reporter(place.config) as found:
         assert found is not None
         outbox, reporter = found
-        assert outbox.put(status("started")).wait(10)
-        assert reporter.drain(30).left == 0
+        assert outbox.put(status("started")).wait(60)
+        assert reporter.drain(60).left == 0
     assert len(place.things.asked("/get")) == len(place.things.asked("/update")) == 1
     [told] = [finding for finding in checks(place.config) if finding.subject == "fleet"]
     assert (told.state, told.message) == ("ok", f"heard on {PREFIX}/")
@@ -602,6 +602,6 @@ def test_a_policy_that_does_not_allow_it_stops_no_report(place: Place) -> None:
     with open_reporter(place.config) as found:
         assert found is not None
         outbox, reporter = found
-        assert all(outbox.put(status("started")).wait(10) for _ in range(3))
-        assert reporter.drain(30).left == 0
+        assert all(outbox.put(status("started")).wait(60) for _ in range(3))
+        assert reporter.drain(60).left == 0
     assert place.things.requests == []

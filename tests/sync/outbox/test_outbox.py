@@ -71,7 +71,7 @@ def outbox(file: Path) -> Iterator[Outbox]:
 def put(outbox: Outbox, *events: Event) -> None:
     for first in range(0, len(events), 1000):  # more would not find room in memory
         tickets = [outbox.put(event) for event in events[first : first + 1000]]
-        assert all(ticket.wait(20) for ticket in tickets)
+        assert all(ticket.wait(60) for ticket in tickets)
 
 
 def documents(outbox: Outbox, count: int = 100_000) -> list[dict[str, Any]]:
@@ -275,8 +275,8 @@ def test_put_never_waits_for_the_disk_and_memory_is_bounded(outbox: Outbox, file
         dropped = sum(ticket.durable is False for ticket in tickets)
         assert lost == {"memory": dropped}
         assert not tickets[-1].wait(0.01)
-    assert all(ticket.wait(20) for ticket in important)
-    assert tickets[-1].wait(20)
+    assert all(ticket.wait(60) for ticket in important)
+    assert tickets[-1].wait(60)
     kept = 1 + 3 + MAX_WAITING + 500 - dropped
     counters = outbox.counters()
     assert counters.dropped["memory"] == dropped
@@ -299,11 +299,11 @@ def test_waiting_ends_with_events_of_this_process_and_of_the_other(
 ) -> None:
     assert not outbox.wait(0)
     put(outbox, status("started"))
-    assert outbox.wait(20)
+    assert outbox.wait(60)
     assert len(outbox.oldest(10)) == 1
     assert not outbox.wait(0.05), "it was seen"
     with running(file, "other", "--count", "1"):
-        assert outbox.wait(20)
+        assert outbox.wait(60)
     assert [document["device"] for document in documents(outbox)] == ["device-1", "other"]
 
 
@@ -316,7 +316,7 @@ def test_nothing_is_new_in_an_emptied_outbox_that_is_opened_again(
     assert again.oldest(10) == []
     assert not again.wait(0.05)
     put(again, status("started"))
-    assert again.wait(20)
+    assert again.wait(60)
     again.close()
 
 
@@ -330,7 +330,7 @@ def test_counters_raise_an_error_while_the_disk_hangs(outbox: Outbox, file: Path
         until(outbox._counters_lock.locked)
         with pytest.raises(OutboxError, match="does not answer"):
             outbox.counters()
-    first.join(20)
+    first.join(60)
     assert outbox.counters().length == 1
 
 

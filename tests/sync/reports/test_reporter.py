@@ -56,7 +56,7 @@ class Pipeline:
         tickets = [
             self.outbox.put(status("started", number=start + n, **details)) for n in range(count)
         ]
-        assert all(ticket.wait(10) for ticket in tickets)
+        assert all(ticket.wait(60) for ticket in tickets)
 
     @contextmanager
     def through_greengrass(self, core: greengrass_core.Core) -> Iterator[None]:
@@ -71,7 +71,7 @@ class Pipeline:
             first_pause_s=0.001,
             removal_s=self.removal_s,
         )
-        with self._running(reporter):
+        with self.running(reporter):
             yield
 
     def reporter(self, port: int | None = None, **settings: Any) -> Reporter:
@@ -94,11 +94,11 @@ class Pipeline:
     def reporting(self, **settings: Any) -> Iterator[Reporter]:
         """Report while the test goes on."""
         reporter = self.reporter(**settings)
-        with self._running(reporter):
+        with self.running(reporter):
             yield reporter
 
     @contextmanager
-    def _running(self, reporter: Reporter) -> Iterator[None]:
+    def running(self, reporter: Reporter) -> Iterator[None]:
         stopping = threading.Event()
         thread = threading.Thread(target=reporter.run, args=(stopping,))
         thread.start()
@@ -106,7 +106,7 @@ class Pipeline:
             yield
         finally:
             stopping.set()
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
     def numbers(self) -> list[int]:
@@ -137,7 +137,7 @@ def pipeline(tmp_path: Path, certificates: BrokerCertificates) -> Iterator[Pipel
 def test_in_order_and_once(pipeline: Pipeline) -> None:
     """Events are sent oldest first, each once; the counters say so."""
     pipeline.put(500)
-    drained = pipeline.reporter().drain(30)
+    drained = pipeline.reporter().drain(60)
     assert (drained.acknowledged, drained.left, drained.error) == (500, 0, "")
     assert pipeline.numbers() == list(range(500))
     found = [json.loads(message.payload) for message in pipeline.broker.received()]
@@ -156,7 +156,7 @@ def test_whoever_begins_to_follow_reads_what_a_quiet_reporter_still_holds(
         for _ in range(2):  # the first line is written at once, the later ones are held
             pipeline.put(3)
             until(lambda: pipeline.outbox.counters().length == 0)
-        until(lambda: len(pipeline.journal("acknowledged")) == 6, 20)
+        until(lambda: len(pipeline.journal("acknowledged")) == 6, 60)
 
 
 def test_without_a_network_nothing_is_lost(pipeline: Pipeline) -> None:
@@ -189,7 +189,7 @@ def test_a_cut_repeats_at_most_the_window(pipeline: Pipeline) -> None:
         for least in (50, 100, 150):
             until(partial(arrived, pipeline, least))
             pipeline.broker.cut()
-        until(lambda: pipeline.outbox.counters().length == 0, 30)
+        until(lambda: pipeline.outbox.counters().length == 0, 60)
     numbers = pipeline.numbers()
     assert list(dict.fromkeys(numbers)) == list(range(300))
     assert len(numbers) <= 300 + 3 * 5
@@ -267,7 +267,7 @@ def test_a_message_that_is_refused(pipeline: Pipeline) -> None:
     pipeline.broker.behaviour.refuses = {HEARTBEAT: 0x99}  # payload format invalid
     heartbeats(pipeline, 1)
     pipeline.put(3)
-    assert pipeline.reporter().drain(10).left == 0
+    assert pipeline.reporter().drain(60).left == 0
     assert pipeline.numbers() == [0, 1, 2]
     assert pipeline.outbox.counters().aside == 1
 
@@ -290,7 +290,7 @@ def test_whatever_a_transport_raises_for_a_message(
     reporter = Reporter(
         pipeline.outbox, lambda: collector, Topics(THING), settings, state, first_pause_s=0.001
     )
-    assert reporter.drain(30).left == 0
+    assert reporter.drain(60).left == 0
     numbers = [json.loads(payload)["details"]["number"] for _, payload in collector.messages]
     assert sorted(set(numbers)) == [number for number in range(20) if number != 3]
     assert pipeline.outbox.counters().aside == 1
@@ -317,7 +317,7 @@ def test_a_transport_that_fails_in_another_way_is_tried_again(pipeline: Pipeline
         pipeline.folder / "state",
         first_pause_s=0.001,
     )
-    assert reporter.drain(30).left == 0
+    assert reporter.drain(60).left == 0
     assert "RuntimeError: no thread" in pipeline.outbox.counters().last_error
 
 
@@ -380,7 +380,7 @@ def test_a_small_window(pipeline: Pipeline) -> None:
     pipeline.broker.behaviour.receive_maximum = 3
     pipeline.broker.behaviour.pace_s = 0.01
     pipeline.put(30)
-    assert pipeline.reporter(window=50).drain(30).left == 0
+    assert pipeline.reporter(window=50).drain(60).left == 0
     under_way = most = 0
     for note in follow(pipeline.folder / "state", 1000, wait=False):
         under_way += {"sent": 1, "acknowledged": -1}.get(note.what, 0)
@@ -526,7 +526,7 @@ def test_through_mosquitto(pipeline: Pipeline, tmp_path: Path) -> None:
             until(lambda: len(consumer.ids) >= pipeline.outbox.counters().acknowledged)
             mosquitto.stop()
             mosquitto.start()
-        assert pipeline.reporter(port=mosquitto.port).drain(30).left == 0
+        assert pipeline.reporter(port=mosquitto.port).drain(60).left == 0
         until(lambda: len(consumer.ids) >= 300)
     finally:
         consumer.close()
@@ -546,7 +546,7 @@ def arrived(pipeline: Pipeline, least: int) -> bool:
 def heartbeats(pipeline: Pipeline, count: int) -> None:
     beat = Heartbeat(uptime_s=1, rss_bytes=1, disk_free_bytes=1, outbox_length=0, sightings=0)
     tickets = [pipeline.outbox.put(Event("heartbeat", beat)) for _ in range(count)]
-    assert all(ticket.wait(10) for ticket in tickets)
+    assert all(ticket.wait(60) for ticket in tickets)
 
 
 def test_as_the_settings_want_it(
@@ -561,10 +561,10 @@ def test_as_the_settings_want_it(
     with open_reporter(None) as found:
         assert found is not None
         outbox = found[0]
-        assert outbox.put(status("started", number=1)).wait(10)
+        assert outbox.put(status("started", number=1)).wait(60)
         until(lambda: outbox.counters().length == 0)
     stopping.set()
-    worker.join(10)
+    worker.join(60)
     assert not worker.is_alive()
     [line] = (tmp_path / "data" / "reports" / "reports.jsonl").read_text().splitlines()
     assert json.loads(line)["payload"]["details"] == {"number": 1}
@@ -586,9 +586,9 @@ def test_a_full_stick(pipeline: Pipeline, tmp_path: Path) -> None:
         first_pause_s=0.05,
     )
     pipeline.put(20)
-    drained = reporter.drain(1.0)
-    assert 0 < drained.left < 20
-    assert "take away" in drained.error
+    with pipeline.running(reporter):
+        until(lambda: "take away" in pipeline.outbox.counters().last_error)
+    assert 0 < pipeline.outbox.counters().length < 20
     collected: list[str] = []
     while pipeline.outbox.counters().length:
         for file in sorted(stick.glob("reports-*.jsonl")):
@@ -616,11 +616,11 @@ def test_a_disk_without_room(pipeline: Pipeline, tmp_path: Path) -> None:
         tmp_path / "state",
         first_pause_s=0.05,
     )
-    drained = reporter.drain(0.3)
-    assert drained.left == 3
-    assert "No space left on device" in drained.error
+    with pipeline.running(reporter):
+        until(lambda: "No space left on device" in pipeline.outbox.counters().last_error)
+    assert pipeline.outbox.counters().length == 3
     (stick / "reports.jsonl").unlink()
-    assert reporter.drain(10).left == 0
+    assert reporter.drain(60).left == 0
 
 
 def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

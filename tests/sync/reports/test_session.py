@@ -50,7 +50,7 @@ def reporter(outbox: Outbox) -> Reporter:
 
 def put(outbox: Outbox, events: list[Event]) -> None:
     tickets = [outbox.put(event) for event in events]
-    assert all(ticket.wait(10) for ticket in tickets)
+    assert all(ticket.wait(60) for ticket in tickets)
 
 
 def long_events(number: int) -> list[Event]:
@@ -72,11 +72,11 @@ def test_a_full_outbox_drops_nothing_that_was_delivered(outbox: Outbox) -> None:
     try:
         for total in (1, 4):  # only the second removal has to wait where there is room
             put(outbox, heartbeats(total - outbox.counters().acknowledged))
-            until(lambda total=total: outbox.counters().acknowledged == total, 10)  # type: ignore[misc]
+            until(lambda total=total: outbox.counters().acknowledged == total, 60)  # type: ignore[misc]
         put(outbox, long_events(60))
     finally:
         stopping.set()
-        thread.join(10)
+        thread.join(60)
     counters = outbox.counters()
     assert counters.acknowledged == 4
     assert counters.dropped["space"] > 0

@@ -26,7 +26,8 @@ from edge.web.staff.pin import StaffPin
 from sync.catalogues import check_request
 from sync.catalogues.follower import ChannelFollower
 from sync.catalogues.run import run_lock
-from tests.edge.appliance.test_appliance import free_port, get, until
+from tests.edge.appliance.test_appliance import get, until
+from tests.support.ports import free_port
 from tests.support.web_stand_in import StandInDevice
 
 PIN = "493028"

@@ -86,6 +86,12 @@ def filled(route: Route) -> None:
     route.fulfill(response=answer, headers=answer.headers | {"x-thing": "0 0 1 1 known"})
 
 
+def until_held(page: Page, asked: list[Route], count: int) -> None:
+    """Wait until so many requests wait for the test."""
+    while len(asked) < count:
+        page.wait_for_timeout(20)
+
+
 def named(device: TaughtDevice) -> list[str]:
     """The sku that the newest answer names first; none where it names nothing."""
     sighting = device.ask("GET", "/api/latest")["sighting"] or {}
@@ -111,9 +117,20 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     page.route("**/camera.jpg?*", filled)
     page.wait_for_function(CORNER)
     page.unroute_all(behavior="wait")
+    asked: list[Route] = []
+    page.route("**/api/staff/teaching", lambda route: asked.append(route))
+    until_held(page, asked, 1)
+    before = asked[0].fetch()
     page.get_by_role("button", name="Drop view 2").click()
     expect(views).to_have_count(2)
-    page.get_by_label("Its name").fill("thing")
+    asked[0].fulfill(response=before)
+    until_held(page, asked, 2)
+    assert views.count() == 2, "the state before does not come back"
+    page.unroute("**/api/staff/teaching")  # which lets the waiting one go on
+    underway: list[Route] = []
+    page.route("**/api/items?*", lambda route: underway.append(route))
+    with page.expect_request("**/api/items?*"):
+        page.get_by_label("Its name").fill("thing")
     page.locator("#price").evaluate("(field) => { field.value = '7'; }")
     page.locator("#price").dispatch_event("input")
     expect(page.locator("#price-note")).to_contain_text("see this price without a currency")
@@ -121,10 +138,12 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     page.locator("#price").dispatch_event("input")
     expect(page.locator("#price-note")).to_be_empty()
     save.hover()
+    page.mouse.down()
     with page.expect_response("**/api/items?*"):
-        page.mouse.down()
+        underway[0].continue_()
     page.evaluate(DRAWN)
     page.mouse.up()  # on it still: no item that was found moved it
+    page.unroute("**/api/items?*")
     saved = page.locator("#taught-items li")
     expect(saved.get_by_role("heading", name="thing")).to_be_visible()
     expect(page.get_by_text("Saved. The device knows")).to_be_focused()
