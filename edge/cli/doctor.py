@@ -125,7 +125,7 @@ def _engines() -> Iterator[Finding]:
         yield Finding(
             "engines",
             "note",
-            "opencv runs the embedded network, at half the speed of onnxruntime",
+            "opencv runs the embedded network, slower than onnxruntime would",
             how_to_add("onnxruntime"),
         )
     for name in found:

@@ -1,6 +1,6 @@
 """Run networks with OpenCV, which is installed with this program anyway.
 
-It takes about twice the time of the other engines, and cannot read every network
+It takes 1.3 to 3 times as long as the other engines, and cannot read every network
 (https://docs.opencv.org/4.x/d6/d0f/group__dnn.html).
 """
 
