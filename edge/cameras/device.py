@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from edge.cameras.base import CameraSettings, as_image
-from edge.cameras.refusals import IN_USE, cannot_open
+from edge.cameras.refusals import IN_USE, LOST, NOT_ALLOWED, cannot_open
 from edge.cameras.v4l2 import (
     BUFFERS,
     CAPABILITY,
@@ -99,7 +99,7 @@ def reason_of_device(device: Path, control: Control = fcntl.ioctl) -> str:
     try:
         descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
     except OSError as error:
-        return _reason_of_number(error)
+        return reason_of_number(error)
     try:
         answer = bytearray(CAPABILITY.size)
         control(descriptor, QUERY_CAPABILITIES, answer)
@@ -108,19 +108,20 @@ def reason_of_device(device: Path, control: Control = fcntl.ioctl) -> str:
         # Any program may open a device; the one that has requested buffers uses it.
         control(descriptor, REQUEST_BUFFERS, bytearray(BUFFERS.pack(1, TYPE_CAPTURE, MEMORY_MMAP)))
     except OSError as error:
-        return _reason_of_number(error)
+        return reason_of_number(error)
     finally:
         os.close(descriptor)
     return "it offers no kind of picture that can be read here; set [edge] pixel_format"
 
 
-def _reason_of_number(error: OSError) -> str:
+def reason_of_number(error: OSError) -> str:
+    """What is wrong with a V4L2 device by the system's error, and what to do, after a ";"."""
     if error.errno == errno.EBUSY:
         return IN_USE
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "this user may not use it; add the user to the group video"
+        return NOT_ALLOWED
     if error.errno in (errno.ENODEV, errno.ENXIO):
-        return "its driver has lost it; unplug it and plug it in again"
+        return LOST
     if error.errno in (errno.ENOTTY, errno.EINVAL):
         return "it is no camera (see: visual-search doctor)"
     return f"{error.strerror}; unplug it and plug it in again"

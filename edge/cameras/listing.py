@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.cameras.device import STABLE_NAMES
+from edge.cameras.device import STABLE_NAMES, reason_of_number
 from edge.cameras.v4l2 import (
     CAPABILITY,
     ENUMERATE_FORMATS,
@@ -53,7 +53,7 @@ class CameraInfo:
         name: The name that it gives itself.
         stable_name: Its name below /dev/v4l/by-id, which survives replugging; "" for none.
         modes: What it offers; empty where it could not be asked.
-        problem: Why it could not be asked; "" where it could.
+        problem: Why it could not be asked, and what to do, after a ";"; "" where it could.
     """
 
     path: str
@@ -87,7 +87,7 @@ def list_cameras(
         try:
             modes = _modes(device, control)
         except OSError as error:
-            problem = error.strerror or str(error)
+            problem = reason_of_number(error)
             cameras.append(CameraInfo(str(device), name, names.get(entry.name, ""), (), problem))
             continue
         if modes is not None:

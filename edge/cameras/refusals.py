@@ -45,6 +45,8 @@ NOT_SECURE = (
 )
 UNKNOWN_HOST = Words("no device has this name; check it, or write the IP address")
 IN_USE = Words("another program uses it; end that program, perhaps the appliance itself")
+NOT_ALLOWED = Words("this user may not use it; add the user to the group video")
+LOST = Words("its driver has lost it; unplug it and plug it in again")
 UNREACHABLE = Words(
     "there is no way to its address; check this device's own network and the address"
 )

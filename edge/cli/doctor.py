@@ -282,11 +282,9 @@ def _cameras(settings: EdgeSettings) -> Iterator[Finding]:
     for camera in found:
         name = f"{camera.name} ({camera.path})"
         if camera.problem:
+            reason, _, remedy = camera.problem.partition("; ")
             yield Finding(
-                "cameras",
-                "note",
-                f"{name} cannot be asked what it offers: {camera.problem}",
-                "add this user to the group video, or unplug the camera and plug it in again",
+                "cameras", "note", f"{name} cannot be asked what it offers: {reason}", remedy
             )
             continue
         modes = ", ".join(str(mode) for mode in camera.modes[:6]) or "its modes are not known"

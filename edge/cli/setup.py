@@ -220,6 +220,6 @@ def _label(
     click.echo(f"{label.name}   {label.address}   {identity}{kept}")
     if not edge.lan:
         click.echo(
-            "the label has no QR code, because only this device itself opens its page; after "
-            "[edge] lan = true, 'visual-search setup --label' makes one with a code"
+            "the label has no address and no QR code, because only this device itself opens its "
+            "page; after [edge] lan = true, 'visual-search setup --label' makes one with both"
         )

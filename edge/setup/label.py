@@ -42,12 +42,16 @@ class Label:
         return segno.make_qr(self.address).svg_data_uri(scale=4)
 
     def page(self) -> str:
-        """A page to print and stick onto the device, HTML."""
-        picture = f'<img src="{self.code}" alt="">' if self.code else ""
+        """A page to print and stick onto the device, HTML.
+
+        It has an address only where others open it: on the label "localhost" leads nowhere.
+        """
+        code, address = self.code, html.escape(self.address)
+        way = f'<img src="{code}" alt=""><p>{address}</p>' if code else ""
         return (
             '<!doctype html><meta charset="utf-8"><title>Label</title>'
             "<style>body{font:14pt sans-serif;width:8cm;margin:1cm}p{margin:.2em 0}"
             "small{font-size:7pt;color:#444}</style>"
-            f"<h1>{html.escape(self.name)}</h1>{picture}<p>{html.escape(self.address)}</p>"
+            f"<h1>{html.escape(self.name)}</h1>{way}"
             f"<small>{html.escape(self.identity)}</small>\n"
         )

@@ -15,6 +15,7 @@ import cv2
 from playwright.sync_api import Page, Route
 
 from edge.cameras import CameraInfo
+from edge.cameras.refusals import IN_USE
 from edge.setup.on_page import PageSetup
 from edge.web.staff.pin import HASH_FILE
 from tests.support.served_page import serving
@@ -188,7 +189,7 @@ def fresh_device(catalogue: Path, folder: Path) -> Iterator[str]:
         pictures.mkdir(parents=True)
         cv2.imwrite(str(pictures / "0.png"), draw_scene(thing))
         cameras.append(CameraInfo(str(pictures), name))
-    busy = CameraInfo("/dev/video4", "USB 2.0 Camera", problem="another program uses it")
+    busy = CameraInfo("/dev/video4", "USB 2.0 Camera", problem=IN_USE)
     shutil.copytree(catalogue, folder / "media" / "STICK" / catalogue.name)
     file = folder / "visual-search.toml"
     file.write_text(f'[device]\ndata_dir = "{folder / "data"}"\n')

@@ -13,8 +13,9 @@ from edge.web.interfaces import DeviceSetup
 from edge.web.problems import ProblemError
 from edge.web.staff.access import STAFF_PATH, Access
 from edge.web.staff.body import body
-from edge.web.staff.sentences import sentence
+from edge.web.staff.sentences import sentence, sentence_of
 from edge.web.uploads import uploaded_photo
+from edge.words import document_of
 
 LONGEST = 500  # characters of a camera's or a folder's name
 
@@ -46,7 +47,10 @@ class SetupRoutes:
         try:
             return jsonify(
                 {
-                    "cameras": [asdict(camera) for camera in setup.cameras()],
+                    "cameras": [
+                        {**asdict(camera), "words": document_of(camera.problem)}
+                        for camera in setup.cameras()
+                    ],
                     "catalogues": list(setup.catalogues()),
                     "settings": [asdict(setting) for setting in setup.settings.settings()],
                 }
@@ -66,7 +70,7 @@ class SetupRoutes:
             setup = self._open()
             jpeg = setup.picture(camera, int(width)) if width else setup.picture(camera)
         except VisualSearchError as error:
-            raise ProblemError(409, sentence(str(error))) from error
+            raise ProblemError(409, sentence_of(error)) from error
         return Response(jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     def owner_code(self) -> Response:

@@ -1,7 +1,7 @@
 // Buttons of the staff's area, and names between its words.
 
 import { make, text } from "./dom.js";
-import { say, sayParts } from "./words.js";
+import { say, sayParts, unbroken } from "./words.js";
 
 const PATIENCE = 10_000; // ms; then a question that nobody answered is taken back
 const LONGEST = 120; // letters of a name in a heading
@@ -59,7 +59,8 @@ export function itemOffer(item, act, ...notes) {
 // A heading with a name, which is cut where it is very long; whole for screen readers.
 export function nameHeading(name) {
   const letters = [...name];
-  const heading = text("h3", "", letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("").trimEnd()}…` : name);
+  const shown = letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("").trimEnd()}…` : name;
+  const heading = text("h3", "", unbroken(shown));
   if (letters.length > LONGEST) heading.setAttribute("aria-label", name);
   return heading;
 }

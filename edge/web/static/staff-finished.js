@@ -39,7 +39,8 @@ function draw({ name, address, identity, code }) {
   byId("label-name").textContent = name;
   byId("label-address").textContent = address;
   byId("label-identity").textContent = identity;
-  byId("label-code").hidden = !code;
+  for (const part of ["label-code", "label-address"]) byId(part).hidden = !code;
+  byId("label-alone").hidden = Boolean(code);
   if (code) byId("label-code").src = code;
   byId("print").addEventListener("click", () => window.print());
 }

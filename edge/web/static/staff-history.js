@@ -1,7 +1,7 @@
 // The card of what was seen: filtered, page by page, and as a table.
 
 import { byId, make } from "./dom.js";
-import { button, isolated, listed, nameHeading, sureButton } from "./staff-buttons.js";
+import { isolated, listed, nameHeading, sureButton } from "./staff-buttons.js";
 import { judgedWords, Judging, saidLine } from "./staff-judging.js";
 import { lookPicture } from "./staff-missing.js";
 import { drawDays, midnight } from "./staff-days.js";
@@ -64,7 +64,10 @@ export class HistoryCard {
       byId("history-list").append(...sightings.map((entry) => this.#row(entry)));
       this.#before = next;
       byId("history-more").hidden = next === null;
-      none.textContent = byId("history-list").children.length ? "" : this.#emptyWords();
+      const isEmpty = byId("history-list").children.length === 0;
+      none.textContent = isEmpty ? this.#emptyWords() : "";
+      byId("history-table").hidden = isEmpty;
+      byId("history-forget").hidden = isEmpty && !`${this.#query()}`; // there may be some of another kind
     } catch (error) {
       if (asked === this.#asked) none.textContent = error.message;
     }
@@ -103,15 +106,14 @@ export class HistoryCard {
       make("p", "soft", details(entry, named.length > 0)),
       saidLine(judgedWords(entry.judged)),
     );
-    const choices = make("div", "choices");
-    const row = make("li", has_look ? "look" : "look bare", has_look ? lookPicture(id) : null, words, choices);
+    const row = make("li", has_look ? "look" : "look bare", has_look ? lookPicture(id) : null, words, make("div", "choices"));
     const judged = {
       id,
       named: answer === "match" ? { sku, title } : null,
       offered: sku && answer !== "match" ? [{ sku, title }] : [], // of the others it keeps the titles alone
       chosen: chosen ? { sku: chosen, title: chosen_title ?? chosen } : null,
     };
-    choices.append(button(askWords(entry), () => this.#judging.offer(row, judged, "first")));
+    this.#judging.fold(row, judged, askWords(entry));
     return row;
   }
 }

@@ -30,6 +30,12 @@ export function saidLine(words) {
   return line;
 }
 
+// Few buttons, and short ones, stand beside the answer where there is room.
+function setShape(row, { short, few }) {
+  row.classList.toggle("short", short);
+  row.classList.toggle("few", few);
+}
+
 export class Judging {
   #link;
   #scans = 0; // fields that were opened; only the newest one scans
@@ -46,8 +52,6 @@ export class Judging {
     const { named, chosen, offered } = answer;
     const others = offered.filter(({ sku }) => sku !== chosen?.sku);
     const choices = row.querySelector(".choices");
-    choices.classList.remove("searching");
-    row.classList.toggle("several", offered.length > 0);
     const other = button(named || offered.length ? say("No: another") : say("It is …"), () => this.#search(row, answer));
     choices.replaceChildren(
       ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }))] : []),
@@ -56,8 +60,17 @@ export class Judging {
       other,
       button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" })),
     );
+    setShape(row, { short: !chosen && !offered.length, few: choices.children.length < 3 });
     if (toFocus === "other") other.focus();
     if (toFocus === "first") choices.querySelector(".button").focus();
+  }
+
+  // Put one button in place of all that can be said; it offers that anew. Gives the button.
+  fold(row, answer, words = say("Change")) {
+    const open = button(words, () => this.offer(row, answer, "first"));
+    row.querySelector(".choices").replaceChildren(open);
+    setShape(row, { short: true, few: true });
+    return open;
   }
 
   // Let the item be found by its name, or by its code before the camera.
@@ -77,9 +90,8 @@ export class Judging {
     read.setAttribute("role", "status");
     const scanned = make("ul", "offers");
     const back = button(say("Cancel"), () => this.offer(row, answer, "other"));
-    const choices = row.querySelector(".choices");
-    choices.classList.add("searching");
-    choices.replaceChildren(field, offers, read, scanned, back);
+    row.querySelector(".choices").replaceChildren(field, offers, read, scanned, back);
+    setShape(row, { short: false, few: false });
     field.focus();
     this.#scan({ field, read, scanned }, row, answer);
   }
@@ -139,6 +151,6 @@ export class Judging {
     }
     said.textContent = judgedWords({ ...verdict, title });
     this.onJudged(answer, said.textContent);
-    this.offer(row, answer, "first");
+    this.fold(row, answer).focus();
   }
 }

@@ -71,12 +71,14 @@ export class LooksCard {
       said,
     );
     const row = make("li", "look", picture, words, make("div", "choices"));
-    this.#judging.offer(row, {
+    const answer = {
       id: sighting.id,
       named: sighting.verdict === "match" ? sighting.matches[0] : null,
       offered: sighting.verdict === "match" ? [] : [...sighting.matches, ...(sighting.guesses ?? [])],
       chosen: chosenItem(sighting, noted),
-    });
+    };
+    if (said.textContent) this.#judging.fold(row, answer);
+    else this.#judging.offer(row, answer);
     return row;
   }
 }

@@ -5,7 +5,8 @@ import { OwnerCode } from "./staff-code.js";
 import { finish } from "./staff-finished.js";
 import { StaffLink } from "./staff-link.js";
 import { refuse } from "./staff-wait.js";
-import { say } from "./words.js";
+import { asSentence } from "./sentence.js";
+import { ownWords, say } from "./words.js";
 
 const SESSION = "api/staff/session";
 const SETUP = "api/staff/setup";
@@ -52,23 +53,24 @@ async function show(session) {
   byId("enter-words").textContent = setsPin
     ? say("Six to twelve digits. With it the staff teach this device and look after it.")
     : say("With it the staff teach this device and look after it.");
-  if (entered) draw(await link.ask("GET", SETUP));
+  if (entered) await draw(await link.ask("GET", SETUP));
   else byId("pin").focus();
 }
 
-function draw({ cameras, catalogues, settings: all }) {
+async function draw({ cameras: found, catalogues, settings: all }) {
+  const cameras = await Promise.all(found.map(inOwnWords));
   settings = Object.fromEntries(all.map(({ name, value }) => [name, value]));
   const isDefault = settings["edge.camera"] === "/dev/video0" && !cameras.some(({ current }) => current);
   currentCamera = cameras.find(({ current }) => current)?.source ?? "";
-  byId("cameras").replaceChildren(...cameras.map((found, index) => camera(found, index === 0 && isDefault)));
+  byId("cameras").replaceChildren(...cameras.map((each, index) => camera(each, index === 0 && isDefault)));
   byId("other-camera").value = cameras.length ? "" : settings["edge.camera"];
   byId("shop").value = settings["page.name"];
   options(byId("spoken"), Object.entries(LANGUAGES), settings["page.language"]);
   byId("screen").checked = settings["edge.kiosk"];
   byId("lan").checked = settings["edge.lan"];
   byId("name").value = settings["edge.name"];
-  const found = catalogues.map((folder) => [folder, say("from the stick: {folder}", { folder })]);
-  const places = [["", say("later")], ...found, ["address", say("from an address")], [DEMONSTRATION, say("from the demonstration: drawn goods, to try this device")]];
+  const onSticks = catalogues.map((folder) => [folder, say("from the stick: {folder}", { folder })]);
+  const places = [["", say("later")], ...onSticks, ["address", say("from an address")], [DEMONSTRATION, say("from the demonstration: drawn goods, to try this device")]];
   const [only = ""] = catalogues.length === 1 ? catalogues : [];
   options(byId("catalogue"), places, settings["sync.source"] ? "address" : only);
   byId("source").value = settings["sync.source"];
@@ -90,10 +92,17 @@ function drawReports(transport, endpoint) {
   reportsBefore = reports.value;
 }
 
-// A path, whose lines break behind its strokes.
+// A camera whose trouble is a sentence in the page's language.
+async function inOwnWords({ problem, words, ...camera }) {
+  return { ...camera, problem: problem && asSentence(await ownWords(problem, words)) };
+}
+
+// A path, whose lines break behind its strokes; it runs from the left to the right in each language.
 function pathOf(source) {
   const parts = source.split("/").flatMap((part, index) => (index ? ["/", make("wbr"), part] : [part]));
-  return make("span", "soft", ...parts);
+  const path = make("span", "soft", ...parts);
+  path.dir = "ltr";
+  return path;
 }
 
 // A camera with its picture, which comes when the camera has one.
@@ -112,9 +121,19 @@ function camera({ source, name, problem, current }, isFirstChoice) {
   const picture = make("img");
   picture.alt = "";
   picture.src = pictureOf(source);
-  picture.addEventListener("error", () => picture.replaceWith(...(problem ? [] : [none])));
+  picture.addEventListener("error", () => {
+    picture.replaceWith(...(problem ? [] : [none]));
+    if (!problem) tellWhy(picture.src, none);
+  });
   label.append(picture);
   return make("li", "", label);
+}
+
+// Say why a camera gives no picture, where the device knows.
+async function tellWhy(address, none) {
+  const answer = await fetch(address, { cache: "no-store" }).catch(() => ({ ok: true }));
+  const { detail, words } = answer.ok ? {} : await answer.json().catch(() => ({}));
+  if (detail) none.textContent = asSentence(await ownWords(detail, words));
 }
 
 function cameraChosen() {

@@ -129,7 +129,8 @@ export function capitalized(text) {
 
 export function clock(milliseconds) {
   const moment = new Date(milliseconds);
-  const time = moment.toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit" });
+  const time = { hour: "2-digit", minute: "2-digit" };
   const today = new Date().toDateString() === moment.toDateString();
-  return today ? time : `${moment.toLocaleDateString(LOCALE, { day: "numeric", month: "short" })}, ${time}`;
+  if (today) return moment.toLocaleTimeString(LOCALE, time);
+  return moment.toLocaleString(LOCALE, { day: "numeric", month: "short", ...time });
 }

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from edge.cameras import CameraInfo, CameraMode, list_cameras, v4l2
+from edge.cameras.refusals import IN_USE
 
 
 class Kernel:
@@ -62,7 +63,11 @@ def test_cameras_are_listed_with_names_and_modes(tmp_path: Path) -> None:
             CameraMode("YUYV", 640, 480),
         ),
     )
-    assert (gone.name, gone.modes, gone.problem) == ("Other", (), "No such file or directory")
+    assert (gone.name, gone.modes, gone.problem) == (
+        "Other",
+        (),
+        "No such file or directory; unplug it and plug it in again",
+    )
     assert last.path.endswith("video10")
 
 
@@ -74,7 +79,16 @@ def test_nodes_that_give_no_pictures_are_left_out(tmp_path: Path) -> None:
 
 def test_node_that_is_no_device_has_a_problem(tmp_path: Path) -> None:
     first, *_ = list_cameras(*fake_devices(tmp_path))
-    assert "ioctl" in first.problem
+    assert "it is no camera" in first.problem
+
+
+def test_a_busy_camera_says_so_in_words_that_the_page_translates(tmp_path: Path) -> None:
+    class Busy(Kernel):
+        def __call__(self, *_: object) -> None:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+
+    first, *_ = list_cameras(*fake_devices(tmp_path), control=Busy())
+    assert first.problem is IN_USE
 
 
 def test_machine_without_cameras_has_an_empty_list(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from catalog.core.errors import MissingExtraError
 from catalog.core.findings import Finding
 from catalog.core.state import edge_state, write_edge_state
 from edge.cameras import CameraInfo, CameraMode
+from edge.cameras.refusals import NOT_ALLOWED
 from edge.cli.doctor import examine
 from edge.web.app import create_app
 from edge.web.server import Server
@@ -54,14 +55,16 @@ def test_cameras_are_named_with_their_modes_or_their_problem(
     modes = (CameraMode("MJPG", 1920, 1080), CameraMode("YUYV", 640, 480))
     cameras = [
         CameraInfo("/dev/video0", "Eye", modes=modes),
-        CameraInfo("/dev/video2", "Other", problem="Permission denied"),
+        CameraInfo("/dev/video2", "Other", problem=NOT_ALLOWED),
     ]
     monkeypatch.setattr("edge.cameras.list_cameras", lambda: cameras)
     eye, other = findings("cameras")[:2]
     assert (eye.state, eye.message) == ("ok", "Eye (/dev/video0): MJPG 1920x1080, YUYV 640x480")
     assert other.state == "note"
-    assert other.message == "Other (/dev/video2) cannot be asked what it offers: Permission denied"
-    assert "group video" in other.remedy
+    assert other.message == (
+        "Other (/dev/video2) cannot be asked what it offers: this user may not use it"
+    )
+    assert other.remedy == "add the user to the group video"
 
 
 @pytest.mark.parametrize("lan", ["false", "true"])

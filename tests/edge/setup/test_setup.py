@@ -50,6 +50,7 @@ def test_one_file_on_a_stick_sets_everything_up(stick: Path, device: Path) -> No
     assert "Corner shop" in printed
     assert device_id(device / "data") in printed
     assert "data:image/svg" in printed
+    assert "<p>http://corner.local:8099/</p>" in printed
 
 
 def test_it_may_be_run_again(stick: Path, device: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_folder_without_a_file_says_what_to_do(stick: Path, device: Path) -> N
     assert "no file visual-search.toml is in it; run 'sudo visual-search setup' without" in none
 
 
-def test_where_only_the_device_opens_its_page_the_label_has_no_code(
+def test_where_only_the_device_opens_its_page_the_label_has_no_address(
     device: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once the network may, the label is made again; run beside `install`, it is kept there."""
@@ -210,8 +211,10 @@ def test_where_only_the_device_opens_its_page_the_label_has_no_code(
     device_id(device / "data")
     alone = run("--label")
     assert "http://localhost:8080/" in alone.output
-    assert "the label has no QR code, because only this device" in alone.output
-    assert "data:image" not in (device / "data" / "label.html").read_text()
+    assert "the label has no address and no QR code, because only this device" in alone.output
+    printed = (device / "data" / "label.html").read_text()
+    assert "data:image" not in printed
+    assert "localhost" not in printed, "it leads nowhere but on the device itself"
     for name in ("install", "visual-search_1+deb12_amd64.deb"):
         (device / name).touch()
     settings.write_text(settings.read_text() + "[edge]\nlan = true\n")

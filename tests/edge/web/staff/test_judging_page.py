@@ -22,6 +22,8 @@ __all__ = ["device", "page"]  # fixtures
 
 pytestmark = pytest.mark.slow
 
+ROOM_ABOVE_FIELD = """(row) => row.querySelector("input").getBoundingClientRect().top
+  - row.querySelector("img").getBoundingClientRect().bottom"""
 FIRST = 10  # sightings that the history begins with
 
 
@@ -64,10 +66,17 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
     first, second, third = (rows.filter(has_text=f"thing 0{thing}") for thing in range(3))
     first.get_by_role("button", name="Right").click()
     expect(first.get_by_role("status")).to_have_text("Right.")
+    expect(first.get_by_role("button")).to_have_text(["Change"])
+    expect(first.get_by_role("button")).to_be_focused()
+    first.get_by_role("button").click()
+    expect(first.get_by_role("button", name="Right")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(first.get_by_role("button")).to_have_text(["Change"])
     second.get_by_role("button", name="Not ours").click()
     expect(second.get_by_role("status")).to_have_text("Not ours.")
     third.get_by_role("button", name="No: another").click()
     expect(third.get_by_text("Or hold its code before the camera.")).to_be_visible()
+    assert third.evaluate(ROOM_ABOVE_FIELD) >= 16, "a ring is around the field"
     device.hand.show_code("thing-05")
     expect(third.get_by_text("Read from its code:")).to_be_visible()
     third.get_by_role("button", name="thing 05").click()
@@ -79,6 +88,9 @@ def test_the_last_answers_are_judged_by_a_touch_a_name_and_a_code(
     page.reload()
     enter(page, device)
     expect(third.get_by_text("It is thing 05.")).to_be_visible()
+    expect(third.get_by_role("button")).to_have_text(["Change"])
+    page.set_viewport_size({"width": 600, "height": 1024})
+    assert third.evaluate("(row) => row.offsetHeight") < 120, "its button stands beside its words"
     entry = page.locator("#history-list > li").filter(has_text="It is thing 05.")
     expect(entry.get_by_role("button", name="Change")).to_be_visible()
     assert judgements(device) == {

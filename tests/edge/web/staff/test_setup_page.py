@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 import segno
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tuf.api.metadata import Metadata, Root
 
 from catalog.bundles.shelf import Shelf
 from catalog.core.settings import device_id
 from edge.cameras import CameraInfo
+from edge.cameras.refusals import IN_USE
 from edge.setup import first_catalogue
 from edge.setup.on_page import PageSetup
 from edge.web.app import create_app
@@ -37,6 +38,11 @@ from tests.support.web_stand_in import StandInCatalogue, StandInDevice
 PIN = "493028"
 FROM_NETWORK = {"environ_base": {"REMOTE_ADDR": "192.168.1.50"}}
 SETUP = "/api/staff/setup"
+# The end of a setup after which only the device itself opens its page.
+FINISHED_ALONE = """import("./static/staff-finished.js").then(({ finish }) => finish({
+  restarts: false, command: "", needs_restart: true,
+  name: "Ours", address: "http://localhost:8080/", identity: "12ab", code: "",
+}))"""
 BLANK = cv2.imencode(".png", np.zeros((90, 90, 3), np.uint8))[1].tobytes()
 
 
@@ -358,6 +364,21 @@ def from_another_site(route: Route) -> None:
     route.fulfill(response=route.fetch(headers=headers))
 
 
+def cameras_say_why_they_give_no_picture(page: Page) -> None:
+    """In the page's language, with the PIN; then the way in is closed again."""
+    page.get_by_label("PIN").fill(PIN)
+    page.get_by_role("button", name="Weiter").click()
+    why = page.locator(".cameras .none")
+    expect(why.first).to_have_text(
+        "Ein anderes Programm benutzt sie; beenden Sie dieses Programm, vielleicht das Gerät "
+        "selbst."
+    )
+    expect(why.last).to_have_text(re.compile("^Kamera /dev/video77 ist nicht da; .*[.]$"))
+    expect(page.locator(".cameras .soft").first).to_have_attribute("dir", "ltr")
+    page.context.clear_cookies()
+    page.reload()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way_in", ["setup", "staff"])
 def test_the_way_in_says_why_it_is_closed(
@@ -365,7 +386,11 @@ def test_the_way_in_says_why_it_is_closed(
 ) -> None:
     """By the device's own sentence; a wrong PIN is met every day, and is told in each language."""
     fresh.enter()
+    fresh.cameras.append(CameraInfo("/dev/video9", "A busy one", problem=IN_USE))
+    fresh.cameras.append(CameraInfo("/dev/video77", "One that was unplugged"))
     with visiting(browser, f"{address}{way_in}?lang=de", server_may_be_away=True) as page:
+        if way_in == "setup":
+            cameras_say_why_they_give_no_picture(page)
         page.route("**/api/staff/session", from_another_site)
         page.get_by_label("PIN").fill(PIN)
         page.get_by_role("button", name="Weiter").click()
@@ -449,6 +474,15 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
             "Tried: the camera and the catalogue are ready."
         )
         assert violations(page) == []
+        expect(page.locator("#label-alone")).to_be_hidden()
+        page.evaluate(FINISHED_ALONE)
+        expect(page.locator("#label-alone")).to_be_visible()
+        expect(page.locator("#label-address")).to_be_hidden()
+        expect(page.locator("#label-identity")).to_have_text("12ab")
+        assert faults(page) == []
+        assert page.viewport_size == {"width": 390, "height": 844}
+        buttons = page.locator("#finished .button").all()
+        assert len({button.evaluate("(each) => each.offsetWidth") for button in buttons}) == 1
     assert fresh.restarts == 1
     assert Shelf(fresh.folder / "data" / "shelf").active() is not None
     assert fresh.settings()["page"] == {"name": "Corner <b>shop</b>"}

@@ -112,6 +112,8 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
         expect(page.locator(f"{filled} > li").first).to_be_visible()
     chosen = page.locator("#history-list .soft", has_text="اختار زائر")
     expect(chosen.first).to_have_text(re.compile("^\\d"))  # no sign before it turns its order
+    day = page.evaluate("import('./static/words.js').then(({ clock }) => clock(0))")
+    assert re.fullmatch("[^,،]+،[^,،]+", day), "its comma is that of the language"
     page.locator("#history-list .choices .button").first.click()
     page.locator("#log summary").click()
     assert violations(page) == []
