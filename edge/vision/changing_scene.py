@@ -15,6 +15,7 @@ from edge.vision.scene import (
     MotionImage,
     Scene,
     SceneState,
+    is_same,
 )
 
 
@@ -26,13 +27,16 @@ class ChangingScene(Scene):
 
     Args:
         find: Finds the things in a frame, BGR uint8 (h, w, 3).
+        is_folder: Whether the frames are pictures that stay as they are, so that what differs is
+            another picture, be the thing on it ever so small.
     """
 
     learns_background = False
 
-    def __init__(self, find: FindThings = find_things) -> None:
+    def __init__(self, find: FindThings = find_things, *, is_folder: bool = False) -> None:
         super().__init__()
         self._find = find
+        self._is_folder = is_folder
         self._looked_closely = False  # at the picture that rests
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
@@ -69,4 +73,6 @@ class ChangingScene(Scene):
     def _has_changed(self, motion: MotionImage) -> bool:
         """Whether the picture is another one than that with which the rest began."""
         assert self._rest_motion is not None
+        if self._is_folder:
+            return not is_same(motion, self._rest_motion)
         return float(difference(motion, self._rest_motion).mean()) >= IN_HAND_CHANGE

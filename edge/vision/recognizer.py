@@ -104,9 +104,11 @@ class Recognizer:
             learn: Whether there is.
             is_folder: Whether the camera is a folder, each of whose pictures is another one.
         """
-        self._is_folder = is_folder
-        if learn != self._scene.learns_background:
-            self._scene = FixedScene(self._find) if learn else ChangingScene(self._find)
+        if learn != self._scene.learns_background or is_folder != self._is_folder:
+            self._scene = (
+                FixedScene(self._find) if learn else ChangingScene(self._find, is_folder=is_folder)
+            )
+            self._is_folder = is_folder
             self._thing_seen_at = 0.0
             self.reset()
 

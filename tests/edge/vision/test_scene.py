@@ -416,6 +416,16 @@ def test_a_carried_camera_counts_another_picture_as_another_visit() -> None:
     assert scene.update(counter()).change == 3
 
 
+def test_a_folder_counts_each_picture_however_small_the_thing_on_it() -> None:
+    """A thing of a hundredth of the picture; noise alone is no other picture."""
+    scene = ChangingScene(is_folder=True)
+    for number, colour in enumerate([(20, 20, 160), (20, 160, 20), (160, 20, 20)], 1):
+        for seed in range(4):
+            picture = with_thing(counter(seed=seed), Box(300, 200, 64, 48), colour)
+            state = scene.update(picture)
+            assert (state.change, state.visit) == (number, number)
+
+
 def test_a_fixed_camera_that_is_carried_counts_another_picture_alone() -> None:
     scene = FixedScene()
     same = [scene._analyse_carried(counter()) for _ in range(3)]
