@@ -105,10 +105,10 @@ class ShelfWatcher:
             BundleError: The bundle is damaged.
             FeaturizerError: Its network cannot be run.
         """
-        # Read before the link: where both change meanwhile, the bundle is opened once too often
-        # instead of never.
         activation = self._shelf.activation()
         active = self._shelf.active()
+        if self._shelf.activation() != activation:  # it changes just now; the next look sees both
+            return
         current = self._current()
         if current is not None and (loss := _loss(current, active) or self._damage(current)):
             self._on_change("failed", current.id, loss)  # said before the loop can act on it

@@ -11,6 +11,7 @@ import pytest
 from catalog.building.build import build
 from catalog.bundles import validator
 from catalog.bundles.bundle import Bundle
+from catalog.bundles.manifest import read_manifest
 from catalog.bundles.shelf import Shelf
 from catalog.core.errors import BundleError, SurroundingsError
 from catalog.networks.featurizer import Featurizer
@@ -104,6 +105,25 @@ def test_a_newly_active_bundle_is_opened_once(shelf: Shelf, second: Path) -> Non
     assert taken.id == activated.bundle
     assert device.watcher.take() is None
     assert device.phases == [("opening", activated.bundle)]
+
+
+def test_one_that_becomes_active_during_a_look_is_opened_once(
+    shelf: Shelf, second: Path, unvalidated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened twice, it would be closed and opened again while somebody waits for an answer."""
+    device, active = WatchedDevice(shelf), shelf.active
+    monkeypatch.setattr(validator, "validate", lambda *_: None)
+
+    def changes_now() -> Path | None:
+        monkeypatch.setattr(shelf, "active", active)
+        shelf.activate(second)
+        return active()
+
+    monkeypatch.setattr(shelf, "active", changes_now)
+    for _ in range(3):
+        device.watcher.check()
+    assert device.phases == [("opening", read_manifest(second)[1])]
+    assert device.watcher.take() is not None
 
 
 def test_a_damaged_one_is_refused_once_and_tried_again_when_activated_again(
