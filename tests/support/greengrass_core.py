@@ -43,7 +43,7 @@ class Core:
     arrived: threading.Condition = field(default_factory=threading.Condition)
     messages: list[Message] = field(default_factory=list)
 
-    def wait_for(self, count: int, seconds: float = 20) -> list[Message]:
+    def wait_for(self, count: int, seconds: float = 60) -> list[Message]:
         """Wait until so many messages have come."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.messages) >= count, seconds)

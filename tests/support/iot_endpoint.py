@@ -156,7 +156,9 @@ class TokenGate:
                 gate.tokens.append(self.headers.get("x-amz-security-token"))
                 request = AWSRequest("GET", f"{upstream}{self.path}")
                 S3SigV4Auth(Credentials(access, secret), "s3", "us-east-1").add_auth(request)
-                answer = httpx.get(f"{upstream}{self.path}", headers=dict(request.headers.items()))
+                answer = httpx.get(
+                    f"{upstream}{self.path}", headers=dict(request.headers.items()), timeout=60
+                )
                 self.send_response(answer.status_code if gate.tokens[-1] == "token" else 403)
                 self.send_header("Content-Length", str(len(answer.content)))
                 self.send_header("ETag", answer.headers.get("ETag", ""))

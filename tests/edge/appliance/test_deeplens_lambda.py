@@ -35,7 +35,7 @@ from tests.support.greengrass_core import Core
 pytestmark = pytest.mark.mxnet
 
 FEATURES = 2048
-SECONDS = 30.0  # until an awaited thing counts as missing
+SECONDS = 120.0  # until an awaited thing counts as missing
 FRAMES = [draw_thing(1, side=96), draw_thing(2, side=96)]
 
 

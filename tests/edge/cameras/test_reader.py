@@ -373,7 +373,8 @@ def test_close_is_quick_though_the_driver_hangs(stage: Stage, hanging: Hang) -> 
     stage.reader.close()
 
 
-def test_close_gives_a_good_camera_back(stage: Stage) -> None:
+def test_close_gives_a_good_camera_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.cameras.reader.CLOSE_TIMEOUT_S", PATIENCE)
     camera = stage.online()
     threading.Timer(0.02, camera.steps.put, [flat(1)]).start()
     assert stage.reader.close()

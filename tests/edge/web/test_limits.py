@@ -152,13 +152,13 @@ def test_bodies_that_come_in_leave_room(
 
 def test_client_that_takes_nothing_is_closed(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """It acknowledges no picture of a stream that it asked for, and gives its place back."""
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.3)
     monkeypatch.setattr(web.device.picture, "jpeg", lambda *given: (given[0] + 1, bytes(900_000)))
     with socket.socket() as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         stuck.connect(("127.0.0.1", web.server.port))
         stuck.sendall(b"GET /camera.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
         eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 1)
+        monkeypatch.setattr(connections, "IDLE_SECONDS", 0.3)
         eventually(lambda: web.get("/api/status").json()["streams"]["open"] == 0)
 
 

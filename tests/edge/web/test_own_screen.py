@@ -72,10 +72,10 @@ def test_page_can_be_installed(browser: Browser, device: StandInDevice) -> None:
         assert manifest["url"] == f"{address}manifest.webmanifest"
         errors = link.send("Page.getInstallabilityErrors")["installabilityErrors"]
         assert [error["errorId"] for error in errors] == ["in-incognito"]  # as each test's window
-        written = httpx.get(manifest["url"]).json()
+        written = httpx.get(manifest["url"], timeout=60).json()
         assert written["name"] == "Café"
         for icon in written["icons"]:
-            answer = httpx.get(f"{address.rstrip('/')}{icon['src']}")
+            answer = httpx.get(f"{address.rstrip('/')}{icon['src']}", timeout=60)
             assert answer.headers["Content-Type"].startswith(icon["type"])
             assert fromstring(answer.text).tag == "{http://www.w3.org/2000/svg}svg"
 

@@ -44,7 +44,7 @@ def test_the_first_load_is_small(browser: Browser, path: str) -> None:
         if path != "staff":
             page.wait_for_function(ARE_LOADED, arg=list(AT_ONCE))
         loaded = dict(page.evaluate(LOADED))
-        counted = first_load(httpx.get(address + path).text)
+        counted = first_load(httpx.get(address + path, timeout=60).text)
     assert all(name.startswith(address) for name in loaded)
     sizes = {name: size for name, size in loaded.items() if not any(map(name.__contains__, PHOTOS))}
     assert len(sizes) > 5

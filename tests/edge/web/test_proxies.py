@@ -91,14 +91,14 @@ def test_sub_path_behind_nginx(tmp_path: Path, slash: str) -> None:
             sample = open_page(proxy, "https://shop.example", "/search")
             assert '"url": "https://shop.example/search/photos/' in sample["body"]
             named = {"Host": "shop.example"}
-            described = httpx.get(f"{proxy}/search/openapi.json", headers=named).json()
+            described = httpx.get(f"{proxy}/search/openapi.json", headers=named, timeout=60).json()
             assert described["servers"] == [{"url": "/search"}]
             for page in ("", "plain"):
-                text = httpx.get(f"{proxy}/search/{page}", headers=named).text
+                text = httpx.get(f"{proxy}/search/{page}", headers=named, timeout=60).text
                 assert "url=/search/plain" in text
                 assert not re.search(r'(?:href="|src="|url=)/(?!search/)', text)
         open_page(address[:-1], address[:-1])
-        bare = httpx.get(f"{address}search")
+        bare = httpx.get(f"{address}search", timeout=60)
         assert (bare.status_code, bare.headers["Location"]) == (308, "/search/")
 
 

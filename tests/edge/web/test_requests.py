@@ -37,7 +37,7 @@ def test_wrong_methods_are_problems(web: Web) -> None:
     assert "GET" in is_problem(answer, 405)
     assert "GET" in answer.headers["Allow"]
     assert "POST" in is_problem(web.get("/api/search"), 405)
-    is_problem(httpx.delete(web.url + "/"), 405)
+    is_problem(httpx.delete(web.url + "/", timeout=60), 405)
 
 
 def test_security_headers_are_on_every_answer(web: Web) -> None:

@@ -134,7 +134,7 @@ def test_client_that_leaves_gives_its_place_back(web: Web) -> None:
 def test_head_of_a_stream_takes_no_place(web: Web) -> None:
     """The answer to HEAD has no body that would have to end."""
     for path in ("/api/events", "/camera.mjpg"):
-        assert httpx.head(web.url + path).status_code == 200
+        assert httpx.head(web.url + path, timeout=WAIT).status_code == 200
     assert web.get("/api/status").json()["streams"]["open"] == 0
 
 

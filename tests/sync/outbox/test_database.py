@@ -33,7 +33,7 @@ from sync.outbox.wal import PAGES, WriteAheadLog, read_log
 from sync.settings import OutboxSettings
 from tests.support.open_files import open_in
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

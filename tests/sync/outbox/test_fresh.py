@@ -31,7 +31,7 @@ from sync.settings import OutboxSettings
 from tests.support.open_files import open_in
 from tests.sync.outbox.test_rows import outbox as in_memory
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

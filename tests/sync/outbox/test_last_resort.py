@@ -24,7 +24,7 @@ from sync.outbox.rescue import rescue
 from sync.outbox.writer import Writer
 from sync.settings import OutboxSettings
 
-WAIT = 30
+WAIT = 60
 
 
 def error_of(code: int) -> sqlite3.OperationalError:

@@ -24,7 +24,7 @@ from sync.outbox.writer import Writer
 from sync.settings import OutboxSettings
 from tests.support.open_files import open_in
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

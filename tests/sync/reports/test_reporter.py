@@ -83,7 +83,7 @@ class Pipeline:
                 self.certificates.address(port or self.broker.port), topics.commands
             ),
             topics,
-            OutboxSettings.model_validate({"rate": 10_000, "patience_s": 1.0} | settings),
+            OutboxSettings.model_validate({"rate": 10_000, "patience_s": 60.0} | settings),
             self.folder / "state",
             self.commands,
             first_pause_s=0.1,

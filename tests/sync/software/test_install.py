@@ -95,7 +95,7 @@ def test_a_process_that_runs_from_the_versions_is_known(version: Path) -> None:
     behave(version, "well")
     with (
         proof._appliance([str(version / PROGRAM)], None) as (process, address, log),
-        httpx.Client(base_url=address, trust_env=False) as client,
+        httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
     ):
         proof._wait(client, process, log, 60.0, healthy=True)
         assert appliance.runs_from(version.parent, process.pid)

@@ -251,12 +251,13 @@ def test_a_slow_store_does_not_keep_the_device_and_its_bytes_stay(
     store: Store, incoming: Path, faulty: FaultyProxy
 ) -> None:
     faulty.faults.append(Fault("files/", "trickle", after=20_000))
-    fetcher = FileFetcher(
-        store, incoming, lambda: MinimumSpeed(bytes_per_s=1_000_000, window_s=0.3)
+    hurried = FileFetcher(
+        store, incoming, lambda: MinimumSpeed(bytes_per_s=1_000_000, window_s=1.0)
     )
     with pytest.raises(StoreUnreachableError, match="too slow"):
-        fetcher.fetch(wanted())
+        hurried.fetch(wanted())
     faulty.faults.clear()
+    fetcher = FileFetcher(store, incoming)  # a busy machine may be slow, once the store is well
     assert fetcher.bytes_present(wanted()) >= 20_000
     assert fetcher.fetch(wanted()).read_bytes() == CONTENT
 

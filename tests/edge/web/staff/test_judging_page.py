@@ -112,6 +112,7 @@ def test_an_answer_of_the_history_is_judged_with_the_keyboard_alone(
     for sighting in older:
         recorder.sighting(sighting, "network", None)
     recorder.sighting(old, "network", None)
+    assert recorder.flush(60)
     page.goto(f"{device.url}/staff")
     enter(page, device)
     rows = page.locator("#history-list > li")

@@ -37,6 +37,12 @@ def told(device: TaughtDevice, sighting: str, said: dict[str, object]) -> None:
     assert device.ask("POST", f"/api/sightings/{sighting}/visitor", json=said)["noted"]
 
 
+def history_is_kept(device: TaughtDevice) -> None:
+    """Wait until all that was said before is in the history, which each card reads once."""
+    assert device.appliance.history is not None
+    assert device.appliance.history.flush(60)
+
+
 def unknown(device: TaughtDevice) -> dict[str, Any]:
     """Hold a thing before the camera that the catalogue does not have; gives the sighting."""
     device.hand.show(NEW)
@@ -62,6 +68,7 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     sighting = device.ask("GET", "/api/latest")["sighting"]
     other = sighting["matches"][0]
     told(device, named, {"chosen": other["sku"]})
+    history_is_kept(device)
     page.goto(f"{device.url}/staff")
     expect(page.get_by_label("PIN")).to_be_focused()
     page.keyboard.type(f"{PIN}\n")
