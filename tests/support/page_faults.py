@@ -7,7 +7,8 @@ from playwright.sync_api import Page
 from tests.support.browsing import SIZES
 
 LEAST_TEXT, LEAST_TARGET = 16, 48  # pixels
-FAULTS = """([leastText, leastTarget]) => {
+SHORT = 8  # letters of a word that is too short for a line of its own, below others
+FAULTS = """([leastText, leastTarget, short]) => {
   const faults = [];
   const box = (each) => each.getBoundingClientRect();
   const name = (each) => each.id || each.className || each.textContent || each.tagName;
@@ -16,6 +17,19 @@ FAULTS = """([leastText, leastTarget]) => {
   const cards = shown.filter((each) => each.matches(".card:not(.enter)"));
   const edges = new Set(cards.map((card) => `${box(card).left} to ${box(card).right}`));
   if (edges.size > 1) faults.push(`cards have edges ${[...edges].join(", ")}`);
+  const top = (text, word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return box(range).top;
+  };
+  for (const each of shown.filter((each) => each.matches("p, h2, h3, .button"))) {
+    const text = each.lastChild;
+    const words = text?.nodeType === 3 ? [...text.data.matchAll(/[^ ]+/g)].slice(-2) : [];
+    if (words.length < 2 || words[1][0].length > short) continue;
+    if (top(text, words[1]) > top(text, words[0]) + leastText / 2)
+      faults.push(`${words[1][0]} has a line of its own`);
+  }
   for (const each of shown) {
     const { left, right } = box(each);
     if (left < -1 || right > innerWidth + 1) faults.push(`${name(each)} is cut`);
@@ -38,5 +52,6 @@ def faults(page: Page) -> list[str]:
     found = []
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        found += [f"{size}: {fault}" for fault in page.evaluate(FAULTS, [LEAST_TEXT, LEAST_TARGET])]
+        least = [LEAST_TEXT, LEAST_TARGET, SHORT]
+        found += [f"{size}: {fault}" for fault in page.evaluate(FAULTS, least)]
     return found

@@ -41,7 +41,7 @@ function row({ count, wanted, gtin, last, looks }) {
   return make(
     "li",
     "taught-item",
-    make("div", "", make("h3", "", count === 1 && !gtin ? say("A thing") : title), make("p", "soft", words.join(" "))),
+    make("div", "", make("h3", "", count === 1 && !gtin ? say("A thing") : title), make("p", "soft phrases", ...words.map((each) => make("span", "", each)))),
     make("div", "pictures", ...pictures),
   );
 }

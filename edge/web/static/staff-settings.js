@@ -132,7 +132,7 @@ function field({ name, value, fixed_by, least, most }) {
     if (empty) input.placeholder = empty;
   }
   input.dataset.shown = said(input);
-  const row = make("div", hint || typeof value === "boolean" ? "whole" : "", ...labelled(label, input));
+  const row = make("div", hint || fixed_by || typeof value === "boolean" ? "whole" : "", ...labelled(label, input));
   if (hint) {
     const line = make("p", "soft", hint);
     line.id = `${input.id}-hint`;

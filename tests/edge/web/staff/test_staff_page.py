@@ -50,6 +50,9 @@ BELOW_STEP = """() => {
   return document.querySelector(".naming").getBoundingClientRect().top
     - range.getBoundingClientRect().bottom;
 }"""
+# How wide the buttons of a lesson are.
+WIDTHS = """() => [...new Set([...document.querySelectorAll(".lesson .button")]
+  .filter((button) => button.checkVisibility()).map((button) => button.offsetWidth))]"""
 # Resolves when what a script has just been told is drawn.
 DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
@@ -113,6 +116,7 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
         expect(views).to_have_count(side + 1)
     save = page.get_by_role("button", name="Save")
     expect(save).to_be_disabled()
+    assert page.evaluate(WIDTHS) == [PHONE["width"] - 66], "as wide as the card within its edge"
     assert violations(page) == []
     page.route("**/camera.jpg?*", filled)
     page.wait_for_function(CORNER)
