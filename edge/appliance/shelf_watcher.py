@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class ShelfWatcher:
         self._current = current
         self._on_change = on_change
         self._inability = inability
-        self._ready: Bundle | None = None
+        self._ready: deque[Bundle] = deque(maxlen=1)  # taken and replaced in one step each
         self._lost = ""
         self._tried: int | None = None  # the activation that was tried already
         self._retry_at = 0.0  # monotonic seconds; nothing is tried before
@@ -78,10 +79,7 @@ class ShelfWatcher:
 
     def take(self) -> Bundle | None:
         """Hand over the newly opened bundle, once; None where there is none."""
-        bundle = self._ready
-        if bundle is not None:  # a bundle that becomes ready meanwhile must not be lost
-            self._ready = None
-        return bundle
+        return self._ready.pop() if self._ready else None
 
     def take_loss(self) -> str:
         """Why the bundle in use can be read no longer, once; empty where it can."""
@@ -125,7 +123,7 @@ class ShelfWatcher:
         self._on_change("opening", active.name, "")
         try:
             validator.validate(active, self._engine)  # the digests as well
-            self._ready = Bundle.open(active, self._engine, verified=True)
+            self._ready.append(Bundle.open(active, self._engine, verified=True))
         except (BundleError, FeaturizerError) as error:
             self._failed = True
             self._on_change("failed", active.name, str(error))
@@ -171,7 +169,7 @@ class ShelfWatcher:
         previous = self._shelf.previous()
         if previous is not None:
             with suppress(BundleError, FeaturizerError):
-                self._ready = Bundle.open(previous, self._engine)
+                self._ready.append(Bundle.open(previous, self._engine))
 
 
 def _loss(bundle: Bundle, active: Path | None) -> str:

@@ -234,7 +234,7 @@ def test_slow_link_is_no_lost_one(browser: Browser) -> None:
 def hold_clock(page: Page) -> None:
     """From the next load on, the page's time passes only as a test lets it."""
     page.clock.install(time=NOON)
-    page.clock.pause_at(NOON + timedelta(seconds=1))
+    page.clock.pause_at(NOON + timedelta(hours=1))  # later than it can be by now
 
 
 def is_open_stream(request: Request) -> bool:
@@ -250,7 +250,6 @@ def test_network_that_is_gone_is_noticed(browser: Browser, device: StandInDevice
             hold_clock(page)
             page.goto(f"{network.address}/", wait_until="domcontentloaded")
             expect(page.locator(".title")).to_have_text("Blue stoneware cup")
-            expect(page.locator("#picture")).to_be_visible()
             # a busy machine may have asked for the events again
             eventually(lambda: any(is_open_stream(each) for each in list(network.requests)))
             network.dropped.set()
