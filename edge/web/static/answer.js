@@ -63,7 +63,7 @@ function choiceView({ matches, guesses }, open, name) {
   const view = make("article", guesses ? "choice guess" : "choice", head);
   if (guesses) {
     const search = textButton(say("search by name"), name);
-    view.append(make("p", "advice", ...sayParts("I am not sure. Try turning it, or {search}.", { search })));
+    view.append(make("p", "advice", ...sayParts("Try turning it, or {search}.", { search })));
   }
   const fill = (cards) => cards.fill(view, items, open);
   const rows = () => view.append(itemRows(items, open));

@@ -6,6 +6,7 @@ import { late, loadStyles } from "./late.js";
 import { localItem, say, unbroken } from "./words.js";
 
 const PATIENCE = 10_000; // ms
+const MARGIN = 12; // px below what is in sight
 
 // An item as a result for the panel. What is known of it is shown where the device does not answer.
 export async function opened(item, open, words) {
@@ -26,11 +27,25 @@ async function all(sku) {
 function itemView(item, open) {
   const whole = thing(item, Infinity);
   const view = make("article", "match item", whole);
+  view.fit = () => fit(view);
   const pictures = item.photos?.length > 1 ? gallery(item) : make("div", "gallery", mat(item.photo));
   whole.firstChild.replaceWith(pictures);
+  const name = text("p", "whole-name", unbroken(item.title));
+  name.setAttribute("aria-hidden", "true"); // listeners have heard it
+  whole.lastChild.append(name);
   if (isOwnScreen && item.phone) whole.append(phoneCode(item));
   if (item.similar?.length) view.append(similarItems(item.similar, open));
   return view;
+}
+
+// A name has as many lines as leave its place and price in sight; what is cut is whole below these.
+function fit(view) {
+  const title = view.querySelector(".title");
+  const last = view.querySelector(".price") ?? view.querySelector(".location") ?? title;
+  const over = last.offsetTop + last.offsetHeight + MARGIN - view.clientHeight;
+  if (over <= 0) return;
+  const lines = Math.floor((title.clientHeight - over) / parseFloat(getComputedStyle(title).lineHeight));
+  view.style.setProperty("--room", Math.max(1, lines));
 }
 
 // All photos side by side: one is seen, a swipe or a touch below shows another.

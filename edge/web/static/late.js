@@ -4,7 +4,7 @@ import { byId, inTime, timeLimit } from "./dom.js";
 
 const PATIENCE = 10_000; // ms
 const AGAIN = 10_000; // ms
-const SILENT = ["address.js", "late-styles.js"]; // they say nothing, and wait for no sentences
+const SILENT = ["address.js", "ends.js", "late-styles.js"]; // they say nothing, and wait for no sentences
 const missed = {}; // how often each script did not come
 const brought = byId("sentences");
 let further = null; // the promise of the sentences that are not in the page

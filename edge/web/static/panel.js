@@ -1,6 +1,7 @@
 // The panel that shows one view after the other, each as large as there is room for.
 
 import { wait } from "./dom.js";
+import { late } from "./late.js";
 
 const PATIENCE = 1_200; // ms until a view is shown although a script or a sheet of it is not there
 const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
@@ -8,6 +9,7 @@ const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5", "fit-6"]; // see ans
 const SHRINKING = 4; // the step from which on the name of an item is smaller, as far as it must be
 const SHRINKS = [0.93, 0.86, 0]; // of its size; at last, it has the least
 const FOR_WORDS = [1, 0.93, 0.86, 0.79, 0.72]; // so that none of its words is broken
+const PHOTOS = ["", "2fr", "1.3fr", "1fr", "0.8fr"]; // beside 3fr for the label, from the largest
 const CLAMPING = 6; // the step from which on names have a number of lines
 const MARGIN = 8; // px below a sentence
 const FEWER = "fit-3"; // leaves out the third card
@@ -28,6 +30,7 @@ const REFILLS = [
 export class Panel {
   #panel;
   #turn = 0;
+  #ends = null; // of names that are cut; the script for them comes when there are some
 
   constructor(panel) {
     this.#panel = panel;
@@ -54,26 +57,43 @@ export class Panel {
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
-    for (const name of view.querySelectorAll(".is-cut")) unmark(name);
+    this.#ends?.restore(view);
     view.classList.remove(...REFILLS.flat(), ...STEPS);
-    for (const name of ["--room", "--place", "--shrink"]) view.style.removeProperty(name);
+    for (const name of ["--room", "--place", "--shrink", "--photo"]) view.style.removeProperty(name);
     let step = 0;
-    fitWords(view);
+    fitName(view);
     while (isCut(view) && step < STEPS.length) {
       view.classList.add(STEPS[step]);
       step += 1;
-      if (step < SHRINKING) fitWords(view);
+      if (step < SHRINKING) fitName(view);
       if (step === SHRINKING) vary(view, "--shrink", SHRINKS, (all) => isCut(all) || isWordBroken(all));
     }
     if (step >= CLAMPING) clamp(view);
     if (step) refill(view);
-    view.querySelectorAll(MAY_BE_CUT).forEach(markCut);
+    view.fit?.();
+    const isLong = (name) => name.scrollHeight > name.clientHeight + 1;
+    const names = [...view.querySelectorAll(MAY_BE_CUT)].filter(isLong);
+    if (this.#ends) names.forEach(this.#ends.shorten);
+    else if (names.length) late("ends.js").then((ends) => this.#cut(ends), () => {});
+  }
+
+  #cut(ends) {
+    this.#ends = ends;
+    this.#fit();
   }
 }
 
-// A name is smaller where a word of it is longer than a line.
-function fitWords(view) {
-  vary(view, "--shrink", FOR_WORDS, isWordBroken);
+// The photo gives way where that leaves a name in two lines, or its words whole. Then a name is
+// smaller, where a word of it is longer than a line.
+function fitName(view) {
+  const isHigh = () => isWordBroken(view) || lineCount(view) > FEW_LINES;
+  const isGood = (photo, sizes, isBad) => {
+    view.style.setProperty("--photo", photo);
+    return vary(view, "--shrink", sizes, isBad);
+  };
+  PHOTOS.some((photo) => isGood(photo, FOR_WORDS.slice(0, 2), isHigh)) ||
+    FOR_WORDS.some((size) => PHOTOS.some((photo) => isGood(photo, [size], isWordBroken))) ||
+    isGood("1fr", FOR_WORDS.slice(-1));
 }
 
 // Let names have as many lines as there is room for. One that is cut in any case takes no card's
@@ -122,16 +142,9 @@ function nameHeight(view) {
   return view.querySelector(".title")?.clientHeight;
 }
 
-// The "…" of words that run against the page's direction has a place of its own.
-function markCut(name) {
-  if (name.scrollHeight <= name.clientHeight + 1 || getComputedStyle(name).direction === document.dir) return;
-  name.style.height = `${name.clientHeight}px`;
-  name.classList.add("is-cut");
-}
-
-function unmark(name) {
-  name.style.height = "";
-  name.classList.remove("is-cut");
+function lineCount(view) {
+  const title = view.querySelector(".title");
+  return title && Math.floor(title.clientHeight / parseFloat(getComputedStyle(title).lineHeight));
 }
 
 function isWordBroken(view) {

@@ -50,7 +50,8 @@ function trayView({ verdict, things }, open) {
   const unknown = things.filter((thing) => thing.verdict && thing.verdict !== "match").length;
   const others = [];
   if (unknown) others.push(make("span", "", say("Not known: {count}", { count: unknown })));
-  if (things.some((thing) => !thing.verdict)) others.push(make("span", "", say("Looking…")));
+  const unclear = things.filter((thing) => !thing.verdict).length;
+  if (unclear) others.push(make("span", "", say("Still looking: {count}", { count: unclear })));
   if (others.length) view.append(make("p", "also", ...others));
   return view;
 }

@@ -20,6 +20,7 @@ from tests.support.browsing import (
     FIRST_WORDS,
     KIOSK,
     PHONE,
+    PORTRAIT,
     SIZES,
     SMALL,
     STATES,
@@ -198,6 +199,8 @@ def test_a_long_attribute_has_lines_of_its_own(browser: Browser, size: str, mate
     written = {"Material": material, "Volume": "280 ml"}
     with serving(device) as address, visiting(browser, address, SIZES[size]) as page:
         found = [(CUP, 0.91), (LAMP, 0.52), (SHELL, 0.47), (GEAR, 0.41)]
+        if size == "small":
+            found.pop()  # there is no room for three others and the attributes
         shown = device.sighting(Verdict.MATCH, found)
         best = replace(shown.matches[0], item=replace(shown.matches[0].item, attributes=written))
         device.latest.publish(replace(shown, matches=(best, *shown.matches[1:])))
@@ -247,6 +250,16 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
         assert above
         assert below
         assert above["y"] + above["height"] <= below["y"], "photos lie over the name"
+        for width, height in (KIOSK, SMALL, PORTRAIT):
+            page.set_viewport_size({"width": width, "height": height})
+            expect(page.locator(".item .title.is-cut")).to_be_visible()
+            expect(page.locator(".whole-name")).to_have_text(LONG_TITLE)
+            cost, panel = (page.locator(at).bounding_box() for at in (".item .price", "#panel"))
+            assert cost
+            assert panel
+            assert cost["y"] + cost["height"] <= panel["y"] + panel["height"] - 10, (
+                "its price is seen"
+            )
 
 
 def test_guesses_from_right_to_left_have_a_line_for_the_name(browser: Browser) -> None:

@@ -43,6 +43,10 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not i
 
 DIRECTION = "(field) => getComputedStyle(field).unicodeBidi"
 BOX = "(part) => part.getBoundingClientRect().toJSON()"
+SHADOW = """(item) => {
+  const { position, zIndex } = getComputedStyle(item, "::after");
+  return [position, zIndex];
+}"""
 CODE_PARTS = ("#panel", ".phone-code img", ".phone-code figcaption")
 
 
@@ -247,8 +251,11 @@ def test_item_page_has_all_there_is(browser: Browser, device: StandInDevice) -> 
         page.wait_for_function("() => document.querySelector('.phone-code img').naturalWidth > 0")
         page.locator("#panel > .item").evaluate("(item) => item.scrollTo(0, 0)")
         panel, code_at, words = (page.locator(part).evaluate(BOX) for part in CODE_PARTS)
-        assert words["top"] >= code_at["bottom"] + 4
-        assert words["bottom"] <= panel["bottom"] - 20, "its words lie above the shadow"
+        assert words["left"] > code_at["right"], "its words stand beside it"
+        assert words["bottom"] <= panel["bottom"] - 20, "they lie above the shadow"
+        assert page.locator(".item .also").evaluate(BOX)["bottom"] <= panel["bottom"]
+        last = page.locator("#panel > .item").evaluate(SHADOW)
+        assert last == ["sticky", "2"], "the shadow lies over what is cut"
         picture = cv2.imdecode(np.frombuffer(code.screenshot(), np.uint8), cv2.IMREAD_COLOR)
         read = cv2.QRCodeDetector().detectAndDecode(np.asarray(picture))
         assert read[0] == "http://10.9.0.2:8080/?item=GEAR%2F24"

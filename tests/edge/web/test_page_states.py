@@ -16,6 +16,9 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not i
 
 KIOSKS = [size for size in SIZES if size != "phone"]
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# The script for the ends of names that are cut comes when there is one.
+ENDED = """() => [...document.querySelectorAll("#panel :is(.title, .name, .where, .clamp)")]
+  .every((each) => each.scrollHeight <= each.clientHeight + 1)"""
 
 # The least sizes of docs/page.md, in pixels. A name of more than 48 letters is a long one.
 LEAST = {
@@ -36,7 +39,7 @@ LEAST = {
     ".sure": 20,
     ".also": 16,
     ".attributes": 16,
-    ".guess .advice": 16,
+    ".guess .advice": 20,
 }
 LOOK = """(least) => {
   const seen = (selector) => [...document.querySelectorAll(selector)]
@@ -46,31 +49,44 @@ LOOK = """(least) => {
   const small = Object.entries(least).flatMap(([selector, size]) => seen(`#panel ${selector}`)
     .map((each) => [selector, parseFloat(getComputedStyle(each).fontSize)])
     .filter(([, own]) => own < size));
+  const panel = rect("#panel"), isPhone = innerWidth < 540;
+  // what can be measured only here: cards, others on a phone, the place of similar items
+  const stuck = seen("#panel .card .name, #panel .card .where").filter((each) => {
+    const card = each.closest(".card").getBoundingClientRect(), own = each.getBoundingClientRect();
+    const off = Math.min(own.top - card.top, card.bottom - own.bottom);
+    return off < (each.closest(".is-spaced") ? 3 : 1);
+  });
+  const others = isPhone && document.querySelector("#panel .others");
+  const above = others && others.getBoundingClientRect().top - rect("#panel .thing").bottom;
+  if (others && above < 19.9) stuck.push(others);
+  const similar = document.querySelector("#panel .similar");
+  if (similar && !isPhone && rect("#panel .similar").top > panel.bottom) stuck.push(similar);
   const cut = seen("#result-words, #panel .title, #panel :is(.row, .card) .name")
-    .filter((each) => each.textContent.length <= 48 && each.scrollHeight > each.clientHeight + 1)
+    .filter((each) => each.textContent.length <= 48 && each.matches(".is-cut"))
     .concat(seen("#panel :is(.cost, .price)")
       .filter((each) => each.scrollWidth > each.clientWidth + 1));
   // a name or a place with "…" has as many lines as there is room for
   const parts = "#panel > *, #panel :is(.thing, .card, .card-label, .others)";
   const isFull = () => [...document.querySelectorAll(parts)]
     .some((part) => part.scrollHeight > part.clientHeight + 1);
-  const beside = seen("#panel :is(.title, .name, .where, .location .clamp)").filter((each) => {
-    if (each.scrollHeight <= each.clientHeight + 1 || each.closest(".similar")) return false;
-    const { lineHeight, fontSize } = getComputedStyle(each);
-    const line = parseFloat(lineHeight) || 1.2 * parseFloat(fontSize);
-    const lines = Math.round(each.clientHeight / line), { height } = each.style;
+  const ends = "#panel :is(.title, .name, .where, .location .clamp).is-cut";
+  const beside = seen(ends).filter((each) => {
+    const lines = parseInt(getComputedStyle(each).webkitLineClamp);
+    if (each.closest(".similar")) return false;
     if (each.closest(".found")) return lines < 4;
+    const [kept, rest] = [...each.children].slice(-2);
+    const parts = [kept.textContent, rest.textContent];
+    [kept.textContent, rest.textContent] = [each.textContent, ""];
     each.style.webkitLineClamp = lines + 1;
-    if (height) each.style.height = `${parseFloat(height) + line}px`;
     const hasRoom = each.closest(".item") || !isFull();
     each.style.webkitLineClamp = "";
-    each.style.height = height;
+    [kept.textContent, rest.textContent] = parts;
     return hasRoom;
   });
-  // Chromium would put the "…" of words that run against the page's direction beyond their column
+  // it ends after a whole word
   const beyond = seen("#panel :is(.title, .name, .where, .clamp)").filter((each) =>
-    each.scrollHeight > each.clientHeight + 1 &&
-    getComputedStyle(each).direction !== document.dir && !each.matches(".is-cut"));
+    each.matches(".is-cut") && !/^[\\s,;:]/.test(each.lastChild.textContent)
+      && /\\s/.test(each.querySelector(".kept").textContent));
   const aligned = (parts) => new Set([...parts].map((each) => {
     const { left, right } = each.getBoundingClientRect();
     return Math.round(document.dir === "rtl" ? right : left);
@@ -108,7 +124,7 @@ LOOK = """(least) => {
   const isFitted = innerWidth < 540 && document.querySelector("#panel > [class*=fit-]") !== null;
   return {
     small, targets, isFitted, form: uneven || outside || crowded.length > 0,
-    cut: cut.concat(beside, beyond).map((each) => each.textContent), framed: framed.length,
+    cut: cut.concat(beside, beyond, stuck).map((each) => each.textContent), framed: framed.length,
     ragged: ragged.map((each) => each.textContent),
     sideways: document.documentElement.scrollWidth - innerWidth,
     down: document.documentElement.scrollHeight - innerHeight,
@@ -164,4 +180,5 @@ def _look(page: Page, size: str) -> Any:
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate(SETTLED)
+    page.wait_for_function(ENDED)
     return page.evaluate(LOOK, LEAST)
