@@ -231,6 +231,16 @@ def changed_status(route: Route) -> None:
     route.fulfill(json=found)
 
 
+def camera_of_the_command_line(route: Route) -> None:
+    """Answer with the device's settings as if its command line named the camera."""
+    answer = route.fetch()
+    found = answer.json()
+    for setting in found["settings"]:
+        if setting["name"] == "edge.camera":
+            setting["fixed_by"] = "--camera"
+    route.fulfill(response=answer, json=found)
+
+
 def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, page: Page) -> None:
     page.clock.install()
     page.goto(f"{device.url}/staff")
@@ -355,8 +365,20 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     settings.get_by_role("button", name="Restart").click()
     settings.get_by_role("button", name="Restart now").click()
     expect(settings.get_by_role("alert")).to_contain_text("Nothing would start this program again")
+    page.route("**/api/staff/settings", camera_of_the_command_line)
     page.reload()
     enter(page, device)
+    expect(settings.get_by_text("Set by --camera.")).to_be_visible()
+    camera = settings.get_by_label("Camera")
+    expect(camera).to_be_disabled()
+    colours = "(field) => getComputedStyle(field).borderColor"
+    assert camera.evaluate(colours) != name.evaluate(colours), "it looks fixed, too"
+    page.set_viewport_size({"width": 1024, "height": 600})
+    above, below = camera.bounding_box(), name.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] + above["height"] < below["y"], "no field stands beside its note"
+    page.unroute("**/api/staff/settings")
     expect(name).to_have_value("Corner <shop>")
     expect(settings.get_by_label("Of 100 things shown")).to_have_value("35")
     settings.get_by_role("button", name="Undo").click()
