@@ -59,6 +59,10 @@ LOOK = """(least) => {
   const others = isPhone && document.querySelector("#panel .others");
   const above = others && others.getBoundingClientRect().top - rect("#panel .thing").bottom;
   if (others && above < 19.9) stuck.push(others);
+  // a photo gives way where that leaves a name of a few words in two lines
+  const title = isPhone ? null : seen("#panel .title")[0];
+  const line = title && parseFloat(getComputedStyle(title).lineHeight);
+  if (title && title.textContent.length <= 20 && title.clientHeight > 2.5 * line) stuck.push(title);
   const similar = document.querySelector("#panel .similar");
   if (similar && !isPhone && rect("#panel .similar").top > panel.bottom) stuck.push(similar);
   const cut = seen("#result-words, #panel .title, #panel :is(.row, .card) .name")
@@ -118,8 +122,9 @@ LOOK = """(least) => {
   const banner = rect("#banner");
   const from = innerWidth < 540 ? 0 : frame.top;
   const to = innerWidth < 540 ? innerHeight - 36 : frame.bottom;
+  const inset = document.dir !== "rtl" && isPhone ? 15 : 3;
   const outside = banner.width > 0 && (banner.top < from || banner.bottom > to
-    || banner.left < frame.left + 3 || banner.right > frame.right - 3);
+    || banner.left < frame.left + inset || banner.right > frame.right - inset);
   // what is shown on a phone is as high as it must be: the page scrolls
   const isFitted = innerWidth < 540 && document.querySelector("#panel > [class*=fit-]") !== null;
   return {
