@@ -122,7 +122,7 @@ LOOK = """(least) => {
   const banner = rect("#banner");
   const from = innerWidth < 540 ? 0 : frame.top;
   const to = innerWidth < 540 ? innerHeight - 36 : frame.bottom;
-  const inset = document.dir !== "rtl" && isPhone ? 15 : 3;
+  const inset = isPhone ? 15 : 3;
   const outside = banner.width > 0 && (banner.top < from || banner.bottom > to
     || banner.left < frame.left + inset || banner.right > frame.right - inset);
   // what is shown on a phone is as high as it must be: the page scrolls
