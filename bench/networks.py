@@ -73,7 +73,7 @@ def main() -> None:
             expected = first.embed(pictures)
             found = compare(network, first, labelled, asking, folder / "cache")
             own = ("mxnet", "awscam") if has_checkpoint(first.networks[0].path) else ()
-            for engine in (*CHOICES, *own):
+            for engine in (*CHOICES, "opencv", *own):
                 try:
                     row = _measure(path, engine, pictures, expected)
                 except (FeaturizerError, MissingExtraError) as error:

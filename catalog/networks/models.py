@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from catalog.core.errors import FeaturizerError
 from catalog.core.settings import CatalogSettings
-from catalog.networks.engines.choice import CHECKPOINT_ENGINES
+from catalog.networks.engines.choice import CHECKPOINT_ENGINES, CHOICES
 from catalog.networks.featurizer import Featurizer
 from catalog.networks.network import EMBEDDED, Descriptor, Network
 from catalog.networks.zoo import EFFICIENTNET, ensure_installed, is_here, zoo_networks
@@ -35,7 +36,7 @@ def default_models(engine: str, cache: Path) -> tuple[str, ...]:
 
     They are the embedded network and EfficientNet-Lite0, where that one can be used.
     """
-    if engine in CHECKPOINT_ENGINES:
+    if engine in CHECKPOINT_ENGINES or not any(map(find_spec, CHOICES)):
         return (EMBEDDED_MODEL,)
     return (EMBEDDED_MODEL, EFFICIENTNET) if is_here(EFFICIENTNET, cache) else (EMBEDDED_MODEL,)
 

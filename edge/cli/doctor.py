@@ -116,19 +116,29 @@ def _packages() -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
-    from catalog.networks.engines.choice import CHOICES, PACKAGED, installed
+    from catalog.networks.engines.choice import CHOICES, installed
     from catalog.networks.featurizer import Featurizer
 
     found = installed()
-    yield from _checkpoint_engines()
-    if not set(found) & set(PACKAGED):
+    checkpoints = list(_checkpoint_engines())
+    yield from checkpoints
+    if not found and any(finding.state == "ok" for finding in checkpoints):
         yield Finding(
             "engines",
             "note",
-            "opencv runs the embedded network, slower than onnxruntime would",
+            "none for any ONNX network is installed; imported checkpoints and the networks that "
+            "ship with this program run",
+            "build catalogues with one of these; see docs/deeplens.md",
+        )
+    elif not found:
+        yield Finding(
+            "engines",
+            "note",
+            "none for any ONNX network is installed; opencv runs those that ship with this "
+            "program, slower",
             how_to_add("onnxruntime"),
         )
-    for name in found:
+    for name in found or ("opencv",):
         try:
             Featurizer.open(engine=name)
             yield Finding("engines", "ok", f"{name} runs the embedded network")

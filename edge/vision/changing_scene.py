@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from catalog.core.box import square_around
 from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
@@ -15,7 +17,6 @@ from edge.vision.scene import (
     MotionImage,
     Scene,
     SceneState,
-    is_same,
 )
 
 
@@ -74,5 +75,5 @@ class ChangingScene(Scene):
         """Whether the picture is another one than that with which the rest began."""
         assert self._rest_motion is not None
         if self._is_folder:
-            return not is_same(motion, self._rest_motion)
+            return not np.array_equal(motion, self._rest_motion)
         return float(difference(motion, self._rest_motion).mean()) >= IN_HAND_CHANGE

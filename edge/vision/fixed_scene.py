@@ -17,7 +17,7 @@ import numpy as np
 from catalog.core.box import Box, square_around
 from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
-from edge.vision.arriving import Arrival, is_beside, may_lead
+from edge.vision.arriving import Arrival, may_lead
 from edge.vision.background import BackgroundModel, Comparison
 from edge.vision.camera_motion import CameraMotion
 from edge.vision.changing_scene import ChangingScene
@@ -30,7 +30,7 @@ from edge.vision.foreground import (
     things,
 )
 from edge.vision.glare import without_glare
-from edge.vision.hands import is_beyond, without_hand
+from edge.vision.hands import without_hand
 from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square
 from edge.vision.resting import (
@@ -151,7 +151,7 @@ class FixedScene(Scene):
         mask = without_things(compared.mask, seen)
         patches = things(mask)
         other_scene = not seen and (is_scene_change(mask, patches) or compared.is_different_scene())
-        found = [] if other_scene else _without_hands(compared, patches, seen)
+        found = [] if other_scene else _without_hands(compared, patches)
         tracker.note_touches(patches)
         tracker.come(found[:MOST_THINGS], motion, self.time, reaches_in=is_at_border(mask))
         if tracker.due(self.time):
@@ -312,14 +312,8 @@ class FixedScene(Scene):
             self._set_background(now)
 
 
-def _without_hands(
-    compared: Comparison, patches: list[Thing], resting: list[RestingThing]
-) -> list[Thing]:
+def _without_hands(compared: Comparison, patches: list[Thing]) -> list[Thing]:
     """The things among some patches of foreground, hands taken away."""
-    for known in resting:
-        beside = [patch for patch in patches if is_beside(patch, known.thing)]
-        hands = [patch for patch in beside if is_beyond(compared.now, patch, beside)]
-        patches = [patch for patch in patches if patch not in hands]
     found = (without_hand(compared.now, compared.background, patch) for patch in patches)
     return [thing for thing in found if thing is not None]
 

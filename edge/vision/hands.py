@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,6 @@ MOST_SKIN = np.array((255, 176, 130))
 LEAST_SKIN_SHARE = 0.08  # of a patch at the border; with less skin it is a thing, not a hand
 PRINTED_SHARE = 0.2  # of a patch; so little skin may be a printed colour
 CUT_SHARE = 0.6  # of a patch; a part of that size at the border is a thing cut by the border
-HAND_SHARE = 0.5  # of a patch beyond a thing; with so much skin it is a hand
 SAME_SKIN = 14  # levels of chroma about the median of a hand
 LEAST_HELD_AREA = 3.0  # times the least area of a thing, once the hand is taken away
 
@@ -57,19 +54,6 @@ def without_hand(now: WorkingImage, background: WorkingImage, patch: Thing) -> T
     if not free or free[0].area < LEAST_HELD_AREA * LEAST_AREA * rest.size:
         return None
     return free[0]
-
-
-def is_beyond(now: WorkingImage, patch: Thing, patches: Iterable[Thing]) -> bool:
-    """Whether a patch is a hand whose arm lies over a thing at rest, which parts them.
-
-    Args:
-        now: The frame.
-        patch: What differs from the background, beside a thing at rest.
-        patches: The others beside that thing.
-    """
-    if is_at_border(patch.mask) or not any(is_at_border(other.mask) for other in patches):
-        return False
-    return int((skin(now) & (patch.mask > 0)).sum()) >= HAND_SHARE * patch.area
 
 
 def _same_skin(now: WorkingImage, skin_pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:

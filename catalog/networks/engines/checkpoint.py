@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from catalog.core.errors import FeaturizerError
-from catalog.networks.engines.onnx_file import weights_of
+from catalog.networks.engines.onnx_weights import weights_of
 from catalog.networks.engines.params import packed
 
 SYMBOL_FILE, PARAMETERS_FILE = "checkpoint-symbol.json", "checkpoint-0000.params"

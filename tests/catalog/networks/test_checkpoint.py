@@ -17,7 +17,7 @@ from catalog.networks.engines.checkpoint import (
     has_checkpoint,
     parameters_of,
 )
-from catalog.networks.engines.onnx_file import input_shape_of, weights_of
+from catalog.networks.engines.onnx_weights import weights_of
 from catalog.networks.finder import FOLDER as FINDING
 from catalog.networks.network import EMBEDDED
 
@@ -74,22 +74,6 @@ def test_what_is_cut_short_or_stored_otherwise_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match="not an ONNX file whose weights can be read"):
             weights_of(other)
-
-
-def test_the_input_is_the_first_that_is_no_weight() -> None:
-    assert input_shape_of((EMBEDDED / NETWORK).read_bytes()) == (0, 3, 160, 160)
-    weight = numpy_helper.from_array(np.ones((2, 2), np.float32), "w")
-    inputs = [
-        helper.make_tensor_value_info("w", TensorProto.FLOAT, [2, 2]),  # as old files name it, too
-        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 300, None]),
-    ]
-    node = helper.make_node("Elu", ["x"], ["y"])
-    model = helper.make_model(helper.make_graph([node], "small", inputs, inputs, [weight]))
-    assert input_shape_of(model.SerializeToString()) == (0, 3, 300, 0)
-    for other in (b"", small_model()[:9], helper.make_model(helper.make_graph([], "", [], []))):
-        content = other if isinstance(other, bytes) else other.SerializeToString()
-        with pytest.raises(ValueError, match="not an ONNX file whose input can be read"):
-            input_shape_of(content)
 
 
 @pytest.mark.parametrize(

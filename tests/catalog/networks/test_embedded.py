@@ -19,7 +19,7 @@ from catalog.networks.featurizer import Featurizer
 from catalog.networks.network import EMBEDDED
 from tests.support.drawing import draw_thing
 
-ENGINES = (*CHOICES[1:], pytest.param("mxnet", marks=pytest.mark.mxnet))
+ENGINES = (*CHOICES[1:], "opencv", pytest.param("mxnet", marks=pytest.mark.mxnet))
 MOST_BYTES = 8_000_000
 MOST_PARAMETERS = 3_000_000
 CHECKPOINT = "368b0b8a5812a1e81f5d11800d389eff9226645a7c220f7a4e47c41c839c91bb"

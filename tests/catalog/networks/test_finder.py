@@ -30,7 +30,7 @@ from catalog.synthetic.items import drawn_items
 from catalog.synthetic.render import View, render
 from edge.simulator.backgrounds import background
 
-ENGINES = (*CHOICES[1:], pytest.param("mxnet", marks=pytest.mark.mxnet))
+ENGINES = (*CHOICES[1:], "opencv", pytest.param("mxnet", marks=pytest.mark.mxnet))
 MOST_BYTES = 3_000_000
 PICTURES = 12
 

@@ -191,12 +191,12 @@ def test_a_wrong_import_is_refused_in_one_sentence(
     assert not (surroundings.folder / "absent").exists()
 
 
-def test_only_without_a_faster_engine_auto_takes_mxnet(
+def test_only_without_an_onnx_engine_auto_takes_mxnet(
     saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_model(saved.parameter_file, tmp_path / "own", SQUASHED)
     assert Featurizer.open(tmp_path / "own").engine == "onnxruntime"
-    monkeypatch.setattr("catalog.networks.engines.choice.PACKAGED", ())
+    monkeypatch.setattr("catalog.networks.engines.choice.CHOICES", ())
     assert Featurizer.open(tmp_path / "own").engine == "mxnet"
 
 

@@ -156,19 +156,33 @@ def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
     assert findings("deeplens") == findings("greengrass") == []
 
 
-def test_opencv_alone_is_no_fault(
+@pytest.mark.mxnet
+def test_mxnet_alone_is_no_fault(
     surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Doctor notes that another engine is faster."""
+    """Doctor notes which networks run."""
     for name in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)
     found = findings("engines")
-    assert "opencv runs the embedded network" in {finding.message for finding in found}
-    (note,) = (finding for finding in found if finding.state == "note")
-    assert note.message == "opencv runs the embedded network, slower than onnxruntime would"
-    assert "onnxruntime" in note.remedy
+    assert [finding.state for finding in found][:2] == ["ok", "note"]
+    assert "networks that ship with this program run" in found[1].message
     assert not any(finding.state == "wrong" for finding in found)
+
+
+def test_opencv_alone_is_no_fault(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Doctor notes that it runs the program's own networks alone."""
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)
+    monkeypatch.setattr("edge.cli.doctor.CHECKPOINT_ENGINES", ())
+    note, runs = findings("engines")
+    assert (note.state, runs.state) == ("note", "ok")
+    assert "opencv runs those that ship with this program" in note.message
+    assert "onnxruntime" in note.remedy
+    assert runs.message == "opencv runs the embedded network"
 
 
 def test_a_deeplens_and_its_core_are_recognized(surroundings: Surroundings, deeplens: None) -> None:

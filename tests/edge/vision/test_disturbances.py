@@ -61,21 +61,6 @@ def test_a_thing_keeps_its_visit_while_an_arm_crosses_it() -> None:
     assert act.showings[1].kind == "hand"
 
 
-def test_a_hand_beyond_the_thing_that_its_arm_crosses_is_no_second_thing() -> None:
-    counter = np.full((240, 320, 3), 190, np.uint8)
-    with_thing = counter.copy()
-    with_thing[60:200, 120:190] = (60, 60, 20)
-    crossed = with_thing.copy()
-    crossed[150:190, :190] = crossed[110:210, 190:270] = (110, 140, 190)
-    scene, states = FixedScene(), []
-    for index in range(60):
-        image = counter if index < 10 else with_thing if index < 30 else crossed
-        states.append(scene.update(image, index / 10))
-    assert states[29].thing_box is not None
-    assert {state.thing_box for state in states[29:]} == {states[29].thing_box}
-    assert {(state.activity, state.things) for state in states[29:]} == {(Activity.REST, 1)}
-
-
 def test_of_two_like_things_the_one_that_came_last_leads() -> None:
     play = Play(4, size=SIZE, kinds=("alike",))
     rest = [pair for pair in watch(play, 1) if len(pair[0].things) == 2 and pair[0].state == "rest"]

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.core.box import Box
 from edge.vision.foreground import Thing
-from edge.vision.hands import is_beyond, skin, without_hand
+from edge.vision.hands import skin, without_hand
 from tests.edge.vision.test_foreground import SHAPE, mask_of
 
 GROUND = np.full((*SHAPE, 3), 190, np.uint8)
@@ -103,15 +103,3 @@ def test_shaded_skin_is_the_same_skin(shift: int, *, is_same: bool) -> None:
     now = frame(arm=(arm, tuple(lit.tolist())), part=(part, tuple(shade.tolist())))
     found = without_hand(now, GROUND, patch(arm, part))
     assert (found is None) is is_same
-
-
-@pytest.mark.parametrize(("width", "is_hand"), [(29, False), (30, True)])
-def test_half_of_skin_beyond_a_thing_is_the_hand_of_the_arm_before_it(
-    width: int, *, is_hand: bool
-) -> None:
-    arm, beyond = Box(0, 60, 100, 60), Box(140, 60, 60, 60)
-    now = frame(all=(beyond, THING), hand=(Box(140, 60, width, 60), SKIN))
-    hand = patch(beyond)
-    assert is_beyond(now, hand, [patch(arm), hand]) is is_hand
-    assert not is_beyond(now, hand, [patch(Box(20, 60, 80, 60)), hand])  # no arm reaches in
-    assert not is_beyond(now, patch(arm), [patch(arm), hand])

@@ -417,11 +417,15 @@ def test_a_carried_camera_counts_another_picture_as_another_visit() -> None:
 
 
 def test_a_folder_counts_each_picture_however_small_the_thing_on_it() -> None:
-    """A thing of a hundredth of the picture; noise alone is no other picture."""
+    """A thing of a hundredth of the picture; and whole pictures that differ as by their light."""
     scene = ChangingScene(is_folder=True)
-    for number, colour in enumerate([(20, 20, 160), (20, 160, 20), (160, 20, 20)], 1):
-        for seed in range(4):
-            picture = with_thing(counter(seed=seed), Box(300, 200, 64, 48), colour)
+    small = [
+        with_thing(counter(), Box(300, 200, 64, 48), colour)
+        for colour in ((20, 20, 160), (20, 160, 20), (160, 20, 20))
+    ]
+    plain = [np.full_like(small[0], level) for level in (40, 160)]
+    for number, picture in enumerate((*small, *plain), 1):
+        for _ in range(4):
             state = scene.update(picture)
             assert (state.change, state.visit) == (number, number)
 

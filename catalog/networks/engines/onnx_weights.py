@@ -1,4 +1,4 @@
-"""Read the weights of an ONNX file, and what its input is, without further packages.
+"""Read the weights of an ONNX file without further packages.
 
 The file is a message of Protocol Buffers; of that format this module knows what such files have.
 """
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 Weights = NDArray[np.float16] | NDArray[np.float32]
 
 # The numbers of fields, by onnx.proto.
-GRAPH, INITIALIZER, INPUT = 7, 5, 11  # of ModelProto, of GraphProto
-NAME, DIMENSIONS_OF_INPUT = 1, (2, 1, 2, 1)  # of ValueInfoProto: type, tensor_type, shape, dim
-DIM_VALUE = 1  # of TensorShapeProto.Dimension
-DIMS, DATA_TYPE, WEIGHT_NAME, RAW_DATA = 1, 2, 8, 9  # of TensorProto
+GRAPH, INITIALIZER = 7, 5  # of ModelProto, of GraphProto
+DIMS, DATA_TYPE, RAW_DATA = 1, 2, 9  # of TensorProto
 TYPES: dict[int, str] = {1: "<f4", 10: "<f2"}  # of TensorProto.DataType
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5  # how a field's value is written
 
@@ -36,33 +34,6 @@ def weights_of(model: bytes) -> list[Weights]:
         ]
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError("not an ONNX file whose weights can be read") from error
-
-
-def input_shape_of(model: bytes) -> tuple[int, ...]:
-    """Return the shape of the first input of an ONNX file's graph; 0 where any number goes.
-
-    Raises:
-        ValueError: It is no ONNX file, is damaged, or has no input that is no weight.
-    """
-    try:
-        (graph,) = _values(memoryview(model), GRAPH)
-        weights = {_name(tensor, WEIGHT_NAME) for tensor in _values(graph, INITIALIZER)}
-        first = next(given for given in _values(graph, INPUT) if _name(given, NAME) not in weights)
-        found = [first]
-        for field in DIMENSIONS_OF_INPUT:
-            found = [value for message in found for value in _values(message, field)]
-        return tuple(_size(dimension) for dimension in found)
-    except (IndexError, StopIteration, TypeError, ValueError) as error:
-        raise ValueError("not an ONNX file whose input can be read") from error
-
-
-def _size(dimension: memoryview) -> int:
-    size = dict(_fields(dimension)).get(DIM_VALUE, 0)
-    return size if isinstance(size, int) else 0
-
-
-def _name(message: memoryview, field: int) -> bytes:
-    return bytes(next(_values(message, field), b""))
 
 
 def _array(tensor: memoryview) -> Weights:
