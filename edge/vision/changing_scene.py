@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from catalog.core.box import square_around
 from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
-from edge.vision.illumination import difference
+from edge.vision.illumination import channel_max, difference
 from edge.vision.images import centre_square
 from edge.vision.salient import salient
 from edge.vision.scene import (
+    FEW,
     IN_HAND_CHANGE,
+    MOTION,
     REST_S,
     Activity,
     MotionImage,
@@ -75,5 +78,6 @@ class ChangingScene(Scene):
         """Whether the picture is another one than that with which the rest began."""
         assert self._rest_motion is not None
         if self._is_folder:
-            return not np.array_equal(motion, self._rest_motion)
+            apart = channel_max(cv2.absdiff(motion, self._rest_motion))
+            return int(np.count_nonzero(apart >= MOTION)) > FEW  # noise may be there
         return float(difference(motion, self._rest_motion).mean()) >= IN_HAND_CHANGE
