@@ -124,7 +124,7 @@ def reason_of_number(error: OSError) -> str:
         return LOST
     if error.errno in (errno.ENOTTY, errno.EINVAL):
         return "it is no camera (see: visual-search doctor)"
-    return f"{error.strerror}; unplug it and plug it in again"
+    return f"{error.strerror or error}; unplug it and plug it in again"
 
 
 def _check_device(name: str, device: Path) -> None:

@@ -10,7 +10,7 @@ from catalog.core.vectors import Tensor
 
 
 class Engine(Protocol):
-    """An open network that runs on one thread.
+    """An open network; it runs on one thread, with OpenCV on as many as that may use.
 
     Attributes:
         name: Name of the engine.

@@ -18,7 +18,7 @@ from catalog.networks.engines.base import choose_output
 
 
 class OpenCv:
-    """A network of OpenCV's module dnn, on as many threads as OpenCV may use."""
+    """A network of OpenCV's module dnn, on as many threads as ``cv2.setNumThreads`` allows."""
 
     name = "opencv"
     one_by_one = True  # it would prepare the network anew for each number of pictures

@@ -3,13 +3,14 @@
 import { wait } from "./dom.js";
 import { late } from "./late.js";
 
-const PATIENCE = 1_200; // ms until a view is shown although a script or a sheet of it is not there
-const PICTURE_PATIENCE = 400; // ms until a view is shown although its pictures are not there
+const PATIENCE = 1_200; // ms until a view is shown without a script or a sheet of it
+const PICTURE_PATIENCE = 400; // ms until a view is shown without its pictures
 const STEPS = ["fit-1", "fit-2", "fit-3", "fit-4", "fit-5", "fit-6"]; // see answer.css
-const SHRINKING = 4; // the step from which on the name of an item is smaller, as far as it must be
+const SHRINKING = 4; // the step from which on an item's name is smaller, as far as it must be
 const SHRINKS = [0.93, 0.86, 0]; // of its size; at last, it has the least
-const FOR_WORDS = [1, 0.93, 0.86, 0.79, 0.72]; // so that none of its words is broken
-const PHOTOS = ["", "2fr", "1.3fr", "1fr", "0.8fr"]; // beside 3fr for the label, from the largest
+const FOR_WORDS = [1, 0.93, 0.86, 0.79, 0.72]; // so that no word is broken
+const SMALL = "0.8fr"; // a photo, beside 3fr for the label
+const PHOTOS = ["", "2fr", "1.3fr", "1fr", SMALL];
 const CLAMPING = 6; // the step from which on names have a number of lines
 const MARGIN = 8; // px below a sentence
 const FEWER = "fit-3"; // leaves out the third card
@@ -52,8 +53,8 @@ export class Panel {
     if (focused) this.#panel.parentElement.focus(); // the focused element is gone
   }
 
-  // Leave out and shrink, step by step, what matters least, until the rest fits. What room is left
-  // then is filled again.
+  // Leave out and shrink, step by step, what matters least, until the rest fits; then fill what room
+  // is left.
   #fit() {
     const view = this.#panel.firstElementChild;
     if (!view) return;
@@ -83,16 +84,17 @@ export class Panel {
   }
 }
 
-// The photo gives way where that leaves a name in two lines, or its words whole. Then a name is
-// smaller, where a word of it is longer than a line.
+// The photo gives way where that leaves a name in two lines, or its words whole; else the name gets
+// smaller. If the smallest photo does not help, none is tried: each try costs a layout.
 function fitName(view) {
   const isHigh = () => isWordBroken(view) || lineCount(view) > FEW_LINES;
   const isGood = (photo, sizes, isBad) => {
     view.style.setProperty("--photo", photo);
     return vary(view, "--shrink", sizes, isBad);
   };
-  PHOTOS.some((photo) => isGood(photo, FOR_WORDS.slice(0, 2), isHigh)) ||
-    FOR_WORDS.some((size) => PHOTOS.some((photo) => isGood(photo, [size], isWordBroken))) ||
+  const few = FOR_WORDS.slice(0, 2);
+  (isGood(SMALL, few, isHigh) && PHOTOS.some((photo) => isGood(photo, few, isHigh))) ||
+    (isGood(SMALL, FOR_WORDS, isWordBroken) && FOR_WORDS.some((size) => PHOTOS.some((photo) => isGood(photo, [size], isWordBroken)))) ||
     isGood("1fr", FOR_WORDS.slice(-1));
 }
 
@@ -111,7 +113,7 @@ function clamp(view) {
   vary(view, "--room", LINES);
 }
 
-// Give a variable the first of some values by which all fits, else the last. Tells whether one does.
+// Give a variable the first of some values by which all fits, else the last. Tells whether one is.
 function vary(view, name, values, isBad = isCut) {
   for (const value of values) {
     view.style.setProperty(name, value);

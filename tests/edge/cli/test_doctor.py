@@ -156,14 +156,17 @@ def test_mxnet_is_named_where_it_is(surroundings: Surroundings) -> None:
     assert findings("deeplens") == findings("greengrass") == []
 
 
-@pytest.mark.mxnet
-def test_mxnet_alone_is_no_fault(
-    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Doctor notes which networks run."""
+@pytest.fixture
+def without_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither onnxruntime nor openvino is installed."""
     for name in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)
+
+
+@pytest.mark.mxnet
+def test_mxnet_alone_is_no_fault(surroundings: Surroundings, without_engines: None) -> None:
+    """Doctor notes which networks run."""
     found = findings("engines")
     assert [finding.state for finding in found][:2] == ["ok", "note"]
     assert "networks that ship with this program run" in found[1].message
@@ -171,12 +174,9 @@ def test_mxnet_alone_is_no_fault(
 
 
 def test_opencv_alone_is_no_fault(
-    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+    surroundings: Surroundings, without_engines: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Doctor notes that it runs the program's own networks alone."""
-    for name in ("onnxruntime", "openvino"):
-        monkeypatch.setitem(sys.modules, name, None)
-        monkeypatch.delitem(sys.modules, f"catalog.networks.engines.{name}", raising=False)
     monkeypatch.setattr("edge.cli.doctor.CHECKPOINT_ENGINES", ())
     note, runs = findings("engines")
     assert (note.state, runs.state) == ("note", "ok")
