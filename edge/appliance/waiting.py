@@ -14,6 +14,7 @@ LONGEST_CHECK = timedelta(minutes=10)  # of a catalogue that was fetched
 BUILD = "visual-search catalog build PHOTOS --out BUNDLE"
 ACTIVATE = "visual-search catalog activate BUNDLE"
 START_LINK = "sudo systemctl enable --now visual-search-sync.service"
+SETUP = "/setup"  # of the page, which links to it by this value; see progress.js
 STICK = "visual-search sync once --from file:///media/stick"
 
 
@@ -61,10 +62,11 @@ def waiting_for(
     if not source:
         return Words(
             "no catalogue is active on this device and no source is set: make one with '{build}' "
-            "and then '{activate}', or set [sync] source, or open /setup on this page, or look at "
+            "and then '{activate}', or set [sync] source, or open {setup} on this page, or look at "
             "'{demo}'",
             build=BUILD,
             activate=ACTIVATE,
+            setup=SETUP,
             demo="visual-search demo",
         )
     return _not_fetched(sync)

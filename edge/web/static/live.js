@@ -1,6 +1,6 @@
 // The panel while it shows what the device sees: the answer, or why there is none.
 
-import { isOwnScreen, make, text } from "./dom.js";
+import { isOwnScreen, make } from "./dom.js";
 import { late } from "./late.js";
 import { refit, sentenceView, sightingView, textButton } from "./answer.js";
 import { say, sayParts, spokenVerdict } from "./words.js";
@@ -95,10 +95,8 @@ export class LiveAnswer {
           say("No connection to the device"),
         ];
       case "waiting": {
-        const { progress } = this.#state;
         const heading = say("Nothing can be found at the moment");
-        const advice = progress ? text("span", "", progress) : say("The page goes on by itself.");
-        const spoken = (progress || heading).replace(/[,，،、]?\s*\d+\S?\s?[%٪]/, ""); // not each percent
+        const { advice = say("The page goes on by itself."), spoken = heading } = this.#state.progress;
         return [sentenceView("wait", heading, advice), spoken];
       }
       case "offline": {

@@ -126,9 +126,12 @@ def test_what_the_device_says_is_in_the_visitors_language(
         page.keyboard.press("Escape")
         expect(page.locator("#panel")).to_contain_text("Der erste Katalog wird geholt, 50 %.")
         expect(page.locator("#spoken")).to_have_text("Der erste Katalog wird geholt.")
+        device.waiting = waiting_for(SyncState(), "", "")
+        device.go_online()
+        expect(page.get_by_role("button", name="Dieses Gerät einrichten")).to_be_visible()
+        expect(page.locator("#spoken")).to_have_text("Im Moment lässt sich nichts finden")
         page.route("**/api/events*", lambda _: None)  # no state comes before the item's answer
         page.route("**/api/latest*", lambda _: None)
-        device.waiting = waiting_for(SyncState(), "", "")
         page.goto(f"{address}?lang=de&item=4711", wait_until="domcontentloaded")
         expect(page.locator(".sentence")).to_contain_text("Im Moment")
         expect(page.locator("#panel")).not_to_contain_text("visual-search")
