@@ -104,14 +104,18 @@ class FolderCamera:
 
     def _next(self) -> Image:
         """The first readable picture after the last one; the folder is listed anew."""
-        paths = self._pictures()
+        paths, why = self._pictures(), "add some"
         later = [path for path in paths if self._last is not None and path > self._last]
         for path in [*later, *(path for path in paths if path not in later)]:
-            image = self._load(path)
-            if image is not None:
-                self._last = path
-                return image
-        raise CameraError(f"folder {self.name} holds no picture that can be read; add some")
+            try:
+                image = self._load(path)
+            except (PhotoError, OSError) as error:
+                why = _refusal(path, error)
+                self._warn_once(path, why)
+                continue
+            self._last = path
+            return image
+        raise CameraError(f"folder {self.name} holds no picture that can be read; {why}")
 
     def _pictures(self) -> list[Path]:
         try:
@@ -125,15 +129,21 @@ class FolderCamera:
                 f"folder {self.name} cannot be read: {error.strerror}; check that it is there"
             ) from None
 
-    def _load(self, path: Path) -> Image | None:
-        try:
-            image = decode(path.read_bytes(), str(path), enough=self._longest_side)
-        except (PhotoError, OSError) as error:
-            if path not in self._warned:  # warn once, not at every turn
-                self._warned.add(path)
-                log.warning("%s; it is skipped", error)
-            return None
+    def _load(self, path: Path) -> Image:
+        image = decode(path.read_bytes(), str(path), enough=self._longest_side)
         return shrink(image, self._longest_side)
+
+    def _warn_once(self, path: Path, why: str) -> None:
+        if path not in self._warned:  # not at every turn
+            self._warned.add(path)
+            log.warning("%s; it is skipped", why)
+
+
+def _refusal(path: Path, error: PhotoError | OSError) -> str:
+    """Why a picture cannot be read, and what to do where that is its owner's choice."""
+    if isinstance(error, PermissionError):
+        return f"{path}: the user of this program may not read it; let that user read it"
+    return str(error)
 
 
 class SimulatedCamera:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import tomlkit
+from rich.console import Console
 
 from catalog.bundles.shelf import Shelf
 from catalog.core import durable
@@ -28,10 +30,12 @@ from edge.setup.first_catalogue import (
     current_folder,
     is_install_folder,
 )
+from edge.setup.first_check import first_check
 from edge.setup.label import Label
 from edge.setup.questions import Present, ask
 from edge.web.page_settings import PageSettings
 from edge.web.staff.pin import StaffPin, checked_pin
+from sync.catalogues.progress import show_progress
 from sync.cli.device import has_work
 from sync.settings import ProvisioningSettings, SyncSettings
 
@@ -94,6 +98,7 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
         with suppress(click.exceptions.Exit):  # a finding stops nothing: it says what to mend
             show(findings, as_json=False)
         give_to_owner(data)
+        started = datetime.now(UTC)
         if managed:
             services.start(link=has_work(target), screen=answers.setup.screen and not missing)
     if answers.setup.screen and missing:
@@ -112,13 +117,28 @@ def setup(config: Path | None, file: Path | None, *, sealing: bool, printing: bo
         )
     source = load("sync", SyncSettings, target).source
     if source and answers.catalogue is None:
-        click.echo(
-            f"catalogues come from {source}; 'visual-search sync status' says whether the newest "
-            "one is here"
-        )
+        _tell_of_first_check(source, answers.device.state, started, managed=managed)
     for finding in findings:  # once more, as the last word
         if finding.state == "wrong":
             click.echo(f"still wrong, {finding.subject}: {finding.message}")
+
+
+def _tell_of_first_check(source: str, state: Path, started: datetime, *, managed: bool) -> None:
+    """Say where catalogues come from and, where a service fetches them, wait for the first one."""
+    click.echo(f"catalogues come from {source}")
+    later = "'visual-search sync status' says whether the newest one is here"
+    if not managed:
+        click.echo(later)
+        return
+    click.echo("looking for the newest one; Ctrl-C does not stop the device from that")
+    with show_progress(Console(stderr=True)) as progress:
+        checked = first_check(state, started, progress)
+    if checked is None:
+        click.echo(f"nothing was heard of it for a minute; {later}")
+    elif checked.failed:
+        click.echo(f"it did not come: {checked.message}; the device tries again by itself")
+    else:
+        click.echo(checked.message)
 
 
 def _file_in(place: Path) -> Path:

@@ -58,10 +58,20 @@ def test_a_command_says_in_a_sentence_whose_the_folder_is(closed: Path, command:
 
 
 @pytest.mark.parametrize("closed", ["the data folder"], indirect=True)
-def test_the_doctors_name_it_and_go_on(closed: Path) -> None:
+def test_the_doctors_name_it_and_go_on(
+    closed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So they do where the camera's pictures are another user's."""
+    picture = tmp_path / "pictures" / "a.jpg"
+    picture.parent.mkdir()
+    picture.touch(mode=0)
+    monkeypatch.setenv("VISUAL_SEARCH_EDGE__CAMERA", str(picture.parent))
     for doctor, last in ((["doctor"], "port"), (["sync", "doctor"], "outbox")):
         found = json.loads(run(*doctor, "--json").stdout)
         assert found[-1]["subject"] == last
         (outbox,) = (finding for finding in found if finding["subject"] == "outbox")
         assert outbox["state"] == "wrong"
         assert "belongs to another user" in outbox["message"]
+        messages = [finding["message"] for finding in found if finding["subject"] == "camera"]
+        if "sync" not in doctor:
+            assert f"{picture}: the user of this program may not read it" in messages[0]

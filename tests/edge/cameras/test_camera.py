@@ -247,7 +247,10 @@ def test_folder_notices_new_pictures_and_its_end(
 
 def test_folder_without_pictures_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(CameraError, match=str(tmp_path)):
+    with pytest.raises(CameraError, match=f"{tmp_path}.*add some"):
+        open_camera(str(tmp_path), CameraSettings())
+    (tmp_path / "c.jpg").write_bytes(b"damaged")
+    with pytest.raises(CameraError, match=f"can be read; .*{tmp_path / 'c.jpg'}"):
         open_camera(str(tmp_path), CameraSettings())
 
 

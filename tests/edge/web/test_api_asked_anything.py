@@ -107,11 +107,14 @@ def only_text_is_asked(operation: Any) -> bool:
 
 
 def kept(device: TaughtDevice) -> dict[str, str]:
-    """A digest of each file that the device keeps, but for those that it writes by itself."""
+    """A digest of each file that the device keeps, but for those that it writes by itself.
+
+    A file that is being written has another name for a moment, which has the file's name in it.
+    """
     return {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in device.folder.rglob("*")
-        if path.is_file() and path.name not in OWN_FILES
+        if not any(name in path.name for name in OWN_FILES) and path.is_file()
     }
 
 

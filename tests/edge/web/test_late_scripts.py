@@ -74,7 +74,8 @@ def test_a_script_that_fails_or_hangs_is_told_and_asked_for_again(
         page.locator("#photo").set_input_files(photo)
         expect(page.locator(".photo-part")).to_be_visible()
         page.route("**/api/items?*", hang)
-        page.get_by_label("Search by name").fill("cup")
+        with page.expect_request("**/api/items?*"):
+            page.get_by_label("Search by name").fill("cup")
         expect(page.locator(".sentence")).to_have_text("Looking…")
         page.clock.fast_forward(LIMIT)
         page.unroute("**/api/items?*")

@@ -1,0 +1,43 @@
+"""Wait until a device that follows a channel has looked for its first catalogue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from catalog.core.state import SyncState, read_sync_state
+
+PATIENCE_S = 60.0  # without any news of the check
+PAUSE_S = 0.5
+
+
+def first_check(
+    state: Path,
+    since: datetime,
+    progress: Callable[[int, int], object],
+    pause: Callable[[float], object] = time.sleep,
+) -> SyncState | None:
+    """Wait for the end of a check that another process makes.
+
+    Args:
+        state: The state folder of the device.
+        since: When that process was started.
+        progress: Called with the bytes that are here, of how many, while it fetches.
+        pause: Waits for so many seconds.
+
+    Returns:
+        How the check ended; None where nothing was heard of it for `PATIENCE_S` seconds.
+    """
+    silent_s, last = 0.0, read_sync_state(state)
+    while silent_s < PATIENCE_S:
+        now = read_sync_state(state)
+        if now.checked_at is not None and now.checked_at >= since:
+            return now
+        silent_s = silent_s + PAUSE_S if now == last else 0.0
+        last = now
+        if now.fetching is not None:
+            progress(now.fetching.bytes, now.fetching.total)
+        pause(PAUSE_S)
+    return None
