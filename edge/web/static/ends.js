@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 
-const WORD_END = /[,;:]*\s+|[\u2e80-\u9fff]/g; // Chinese and Japanese lines end anywhere
+const WORD_END = /[,;:]*[^\S\u00a0]+|[\u2e80-\u9fff]/g; // Chinese and Japanese lines end anywhere
 const LETTER = /./gu;
 
 const isOver = (name) => name.scrollHeight > name.clientHeight + 1;

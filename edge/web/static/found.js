@@ -7,6 +7,7 @@ import { localItem, say } from "./words.js";
 
 const MOST_FOUND = 24;
 const PATIENCE = 10_000; // ms
+const LINES = [9, 8, 7, 6, 5, 4]; // of a name: the most with which nothing scrolls, else the least
 
 // What words find, as a result for the panel. open(item) is a visitor's wish.
 export async function found(text, open, signal) {
@@ -26,5 +27,17 @@ export async function found(text, open, signal) {
     count < MOST_FOUND
       ? say("{count} found for “{text}”", { count, text })
       : say("The first {count} for “{text}”", { count, text });
-  return { words, view: make("article", "found", itemRows(items.map(localItem), open)) };
+  const view = make("article", "found", itemRows(items.map(localItem), open));
+  view.fit = () => fit(view);
+  return { words, view };
+}
+
+// Where nothing scrolls no end is needed.
+function fit(view) {
+  view.style.setProperty("--end", "0px");
+  for (const lines of LINES) {
+    view.style.setProperty("--room", lines);
+    if (view.scrollHeight <= view.clientHeight + 1) return;
+  }
+  view.style.removeProperty("--end");
 }

@@ -34,7 +34,7 @@ function itemView(item, open) {
   name.setAttribute("aria-hidden", "true"); // listeners have heard it
   whole.lastChild.append(name);
   if (isOwnScreen && item.phone) whole.append(phoneCode(item));
-  if (item.similar?.length) view.append(similarItems(item.similar, open));
+  if (item.similar?.length) whole.append(similarItems(item.similar, open));
   return view;
 }
 

@@ -85,9 +85,9 @@ function spokenMatch({ matches: [best], code }) {
   return [best.title, best.location, best.price, sureness].filter(Boolean).join(". ");
 }
 
-// Text in which a number stays in one line with its unit, and a currency with its amount.
+// Text in which a number stays in one line with its unit or word, and a currency with its amount.
 export function unbroken(text) {
-  return text.replace(/(\d) (?=[\p{L}%°€$£¥]{1,4}(?!\p{L}))/gu, "$1\u00a0").replace(/([€$£¥]) (?=\d)/g, "$1\u00a0");
+  return text.replace(/(\d(?= [\p{L}%°€$£¥]{1,7}(?!\p{L}))|[€$£¥](?= \d)|(?:^|[,،] )\p{L}{1,9}(?= \d\S*(?:$|[,،]))) /gu, "$1\u00a0");
 }
 
 // A price with its number as the visitor writes it; a text that is more than one number stays.

@@ -317,7 +317,7 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
             for place, where in enumerate(places)
         ]
         device.latest.lead(replace(leading, others=tuple(others)))
-        expect(names).to_have_text([re.compile(f"^{number}-{at} ") for at in range(len(places))])
+        expect(names).to_have_text([re.compile(rf"^{number}-{at}\s") for at in range(len(places))])
         page.evaluate("labels.length = 0")
         page.wait_for_function("(count) => labels.length > count", arg=len(places))
         labels = [Place(*each) for each in page.evaluate("labels")][: len(places) + 1]

@@ -21,7 +21,9 @@ from tests.support.browsing import (
     CHROMIUM,
     KIOSK,
     PHONE,
+    PORTRAIT,
     SECONDS,
+    SMALL,
     TABLET,
     hurry,
     visiting,
@@ -47,7 +49,7 @@ SHADOW = """(item) => {
   const { position, zIndex } = getComputedStyle(item, "::after");
   return [position, zIndex];
 }"""
-CODE_PARTS = ("#panel", ".phone-code img", ".phone-code figcaption")
+CODE_PARTS = ("#panel", ".phone-code img", ".phone-code figcaption", ".similar img")
 
 
 def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> None:
@@ -55,7 +57,7 @@ def test_search_by_name_and_back_to_live(page: Page, device: StandInDevice) -> N
     device.show(Verdict.MATCH, [(SHELL, 0.9)])
     assert page.locator("#words").evaluate(DIRECTION) != "plaintext", "Firefox would hide its hint"
     page.get_by_label("Search by name").fill("17 mm wrench")
-    assert page.locator("#words").evaluate(DIRECTION) == "plaintext"
+    expect(page.locator("#words")).to_have_css("unicode-bidi", "plaintext")
     expect(page.locator(".item .title")).to_have_text("Combination wrench, 17 mm")
     expect(page.locator("#result-words")).to_have_text("Found for “17 mm wrench”")
     expect(page.locator(".strip img")).to_have_count(2)
@@ -250,10 +252,16 @@ def test_item_page_has_all_there_is(browser: Browser, device: StandInDevice) -> 
         code.scroll_into_view_if_needed()
         page.wait_for_function("() => document.querySelector('.phone-code img').naturalWidth > 0")
         page.locator("#panel > .item").evaluate("(item) => item.scrollTo(0, 0)")
-        panel, code_at, words = (page.locator(part).evaluate(BOX) for part in CODE_PARTS)
-        assert words["left"] > code_at["right"], "its words stand beside it"
-        assert words["bottom"] <= panel["bottom"] - 20, "they lie above the shadow"
-        assert page.locator(".item .also").evaluate(BOX)["bottom"] <= panel["bottom"]
+        for width, height in (SMALL, PORTRAIT, KIOSK):
+            page.set_viewport_size({"width": width, "height": height})
+            panel, code_at, words, similar = (
+                page.locator(part).first.evaluate(BOX) for part in CODE_PARTS
+            )
+            below = words["top"] - code_at["bottom"]
+            assert words["left"] == code_at["left"], "its words stand with it"
+            assert 0 <= below < 8, "its words stand with it"
+            assert words["bottom"] <= panel["bottom"] - 20, "they lie above the shadow"
+            assert similar["top"] + similar["height"] / 3 <= panel["bottom"]
         last = page.locator("#panel > .item").evaluate(SHADOW)
         assert last == ["sticky", "2"], "the shadow lies over what is cut"
         picture = cv2.imdecode(np.frombuffer(code.screenshot(), np.uint8), cv2.IMREAD_COLOR)

@@ -58,13 +58,36 @@ LOOK = """(least) => {
   });
   const others = isPhone && document.querySelector("#panel .others");
   const above = others && others.getBoundingClientRect().top - rect("#panel .thing").bottom;
-  if (others && above < 19.9) stuck.push(others);
   // a photo gives way where that leaves a name of a few words in two lines
   const title = isPhone ? null : seen("#panel .title")[0];
   const line = title && parseFloat(getComputedStyle(title).lineHeight);
   if (title && title.textContent.length <= 20 && title.clientHeight > 2.5 * line) stuck.push(title);
   const similar = document.querySelector("#panel .similar");
-  if (similar && !isPhone && rect("#panel .similar").top > panel.bottom) stuck.push(similar);
+  const photo = similar && rect("#panel .similar img");
+  if (similar && !isPhone && photo.top + photo.height / 3 > panel.bottom) stuck.push(similar);
+  // a name stands nearer to its value than to the pair before it, whichever way the page runs
+  const words = (each) => {
+    const range = document.createRange();
+    range.selectNodeContents(each);
+    return range.getBoundingClientRect();
+  };
+  const pairs = seen("#panel .match:not(.item) .attributes > *").map(words);
+  const apart = (one, other) =>
+    Math.max(one.left, other.left) - Math.min(one.right, other.right);
+  if (pairs.length > 3 && pairs[2].top < pairs[0].bottom
+    && apart(pairs[2], pairs[3]) > apart(pairs[1], pairs[2]) - 4)
+    stuck.push(document.querySelector("#panel .attributes"));
+  // a number stays with its word; photos of rows are no strip
+  stuck.push(...seen("#panel :is(.where, .location)")
+    .filter((each) => /(^|, )\\p{L}+ \\d+(,|$)/u.test(each.textContent)));
+  const photos = seen("#panel .row img").map((each) => each.getBoundingClientRect());
+  const strip = photos.some((one, at) => at && one.left === photos[at - 1].left
+    && one.top - photos[at - 1].bottom < 8);
+  // on a phone a place stands beside the photo above a long name
+  const place = isPhone && document.querySelector("#panel .long .location");
+  const isBelow = place
+    && place.getBoundingClientRect().top > rect("#panel .long > :first-child").bottom;
+  const isPhoneBad = isBelow || (others && above < 19.9);
   const cut = seen("#result-words, #panel .title, #panel :is(.row, .card) .name")
     .filter((each) => each.textContent.length <= 48 && each.matches(".is-cut"))
     .concat(seen("#panel :is(.cost, .price)")
@@ -77,7 +100,8 @@ LOOK = """(least) => {
   const beside = seen(ends).filter((each) => {
     const lines = parseInt(getComputedStyle(each).webkitLineClamp);
     if (each.closest(".similar")) return false;
-    if (each.closest(".found")) return lines < 4;
+    const list = each.closest(".found");
+    if (list && lines < 4) return true;
     const [kept, rest] = [...each.children].slice(-2);
     const parts = [kept.textContent, rest.textContent];
     [kept.textContent, rest.textContent] = [each.textContent, ""];
@@ -128,7 +152,7 @@ LOOK = """(least) => {
   // what is shown on a phone is as high as it must be: the page scrolls
   const isFitted = innerWidth < 540 && document.querySelector("#panel > [class*=fit-]") !== null;
   return {
-    small, targets, isFitted, form: uneven || outside || crowded.length > 0,
+    small, targets, isFitted, form: uneven || outside || strip || isPhoneBad || crowded.length > 0,
     cut: cut.concat(beside, beyond, stuck).map((each) => each.textContent), framed: framed.length,
     ragged: ragged.map((each) => each.textContent),
     sideways: document.documentElement.scrollWidth - innerWidth,
