@@ -20,7 +20,7 @@ from edge.web.interfaces import ServedAppliance
 from edge.web.staff.access import STAFF_PATH
 from edge.words import Words, document_of, words_of
 
-LEAST_ROOM = 1 << 30  # bytes; a new catalogue needs it beside the old
+LEAST_ROOM = 10**9  # bytes; a new catalogue needs it beside the old
 HOT_C = 80.0
 LONG_QUEUE = 1000  # events
 LEFT_CHANNEL = ("declined", "pinned")  # outcomes after a going back, and a pin
@@ -101,17 +101,19 @@ def _catalogue(appliance: ServedAppliance) -> Finding:
         return Finding("catalogue", "wrong", f"the device {trouble}", remedy)
     described = appliance.status().get("catalogue")
     fields = described if isinstance(described, dict) else {}
-    name = f"{fields.get('title') or 'a catalogue'}, {bundle}"
+    title = str(fields.get("title") or "a catalogue")
     if not isinstance(count := fields.get("items"), int):
-        return Finding("catalogue", "ok", name)
-    words = Words("{catalogue}: {count} items", catalogue=name, count=format(count, ","))
+        return Finding("catalogue", "ok", f"{title}, {bundle}")
+    words = Words(
+        "{catalogue}, {id}: {count} items", catalogue=title, id=bundle, count=format(count, ",")
+    )
     return Finding("catalogue", "ok", words)
 
 
 def _sync(folder: Path) -> Finding:
     state = read_sync_state(folder)
     if state.checked_at is None:
-        words = Words("never ran; it is needed only where catalogues are fetched")
+        words = Words("none was looked for yet; that is needed only where they are fetched")
         return Finding("sync", "ok", words)
     ago, outcome = _ago(state.checked_at), state.message or state.outcome
     last = Words("{ago}: {outcome}", ago=ago, outcome=outcome)
@@ -134,16 +136,19 @@ def _outbox(appliance: ServedAppliance) -> Finding:
         return Finding("outbox", "ok", kept)
     words = Words("{count} events wait to be sent", count=format(waiting, ","))
     if waiting > LONG_QUEUE:
-        remedy = Words("look whether the device is in its network, and whether 'sync run' runs")
+        remedy = Words(
+            "look whether the device is in its network; 'visual-search doctor' on the device says "
+            "more"
+        )
         return Finding("outbox", "note", words, remedy)
     return Finding("outbox", "ok", words)
 
 
 def _disk(folder: Path) -> Finding:
     free = free_bytes(folder)
-    room = Words("{room} GiB are free", room=format(free / (1 << 30), ",.1f"))
+    room = Words("{room} GB are free", room=format(free / 10**9, ",.1f"))
     if free < LEAST_ROOM:
-        return Finding("disk", "wrong", room, Words("make room; a new catalogue needs a GiB"))
+        return Finding("disk", "wrong", room, Words("make room; a new catalogue needs 1 GB"))
     return Finding("disk", "ok", room)
 
 

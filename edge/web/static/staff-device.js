@@ -1,11 +1,14 @@
 // The card that says how the device is, what can be done about it, and what its log says.
 
-import { byId, make, text } from "./dom.js";
+import { byId, make } from "./dom.js";
 import { button, sureButton } from "./staff-buttons.js";
+import { inWhole } from "./staff-whole.js";
 import { asSentence } from "./sentence.js";
-import { capitalized, ownWords, say } from "./words.js";
+import { LOCALE, capitalized, ownWords, say } from "./words.js";
 
 const RENEWED = 5_000; // ms
+const BUNDLE = /\b(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{12}\b/g; // a catalogue's id
+const BUILT = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 
 export class DeviceCard {
   #link;
@@ -67,7 +70,8 @@ export class DeviceCard {
   async #act(action) {
     const done = byId("device-done");
     try {
-      done.textContent = (await this.#link.ask("POST", "api/staff/action", { action })).message;
+      const { message } = await this.#link.ask("POST", "api/staff/action", { action });
+      done.replaceChildren(...inWhole(withDays(message)));
     } catch (error) {
       done.textContent = error.message;
     }
@@ -90,7 +94,17 @@ export class DeviceCard {
 
 // What is in the page's language runs as the page does, whatever it begins with.
 function line(isOwn, className, words) {
-  return isOwn ? make("p", className, words) : text("p", className, words);
+  const made = make("p", className, ...inWhole(withDays(words)));
+  if (!isOwn) made.dir = "auto";
+  return made;
+}
+
+// A text with the time at which each catalogue was built, in place of its id; on one line, in the direction of the page.
+function withDays(words) {
+  return words.replace(BUNDLE, (_, year, month, ...rest) => {
+    const time = BUILT.format(Date.UTC(year, month - 1, ...rest.slice(0, 4)));
+    return `\u2068${time.replaceAll(" ", "\u00a0")}\u2069`;
+  });
 }
 
 // A finding in the page's language.
@@ -118,8 +132,8 @@ const SPOKEN = { // the heading of a part, as it is
 const SUBJECTS = {
   camera: say("Camera"),
   catalogue: say("Catalogue"),
-  sync: say("Sync"),
-  outbox: say("Outbox"),
+  sync: say("New catalogues"),
+  outbox: say("Reports"),
   disk: say("Disk"),
   temperature: say("Temperature"),
   versions: say("Versions"),
@@ -128,7 +142,7 @@ const SUBJECTS = {
 const ACTIONS = { // the words on each button, and the question before it acts
   "camera-again": [say("Reopen the camera")],
   "go-back": [say("Use the previous catalogue"), say("Use it now")],
-  "sync-now": [say("Sync now")],
-  "follow-again": [say("Follow again")],
+  "sync-now": [say("Look for a new catalogue")],
+  "follow-again": [say("Use new catalogues again")],
   restart: [say("Restart"), say("Restart now")],
 };

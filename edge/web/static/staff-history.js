@@ -118,7 +118,7 @@ export class HistoryCard {
   }
 }
 
-const ANSWERS = { match: say("Named"), one_of: say("One of several"), perhaps: say("Perhaps one of these"), unknown: say("Unknown") };
+const ANSWERS = { match: say("Recognised"), one_of: say("One of several"), perhaps: say("Perhaps one of these"), unknown: say("Unknown") };
 
 // What the button says that lets staff judge an answer.
 function askWords({ answer, judged }) {
@@ -128,7 +128,7 @@ function askWords({ answer, judged }) {
 
 // What there is to tell of a sighting beside the answer.
 function details({ at, answer, code, unknown_gtin, chosen, chosen_title, wanted }, isNamed) {
-  const told = [clock(Date.parse(at))];
+  const told = [clock(Date.parse(at)).replaceAll(" ", "\u00a0")]; // on one line
   if (isNamed) told.push(ANSWERS[answer]); // else it is the heading
   if (code) told.push(say("code {code}", { code }));
   if (unknown_gtin) told.push(say("product number {gtin}", { gtin: unknown_gtin }));

@@ -9,6 +9,7 @@ const SHOWN = 8; // looks
 
 export class LooksCard {
   #link;
+  #asked = 0; // questions so far; the answer to an older one is passed over
   #judging;
   #judged = new Map(); // what was said here, by the sighting's id, for a device that keeps no history
   #noted = new Map(); // what visitors and staff said
@@ -36,6 +37,7 @@ export class LooksCard {
 
   async renew() {
     let rows = [];
+    const asked = ++this.#asked;
     this.#noted = await this.#notes();
     byId("looks-none").textContent = say("Nothing was shown yet.");
     try {
@@ -44,7 +46,7 @@ export class LooksCard {
     } catch (error) {
       byId("looks-none").textContent = error.message;
     }
-    if (!this.#link.entered) return;
+    if (!this.#link.entered || asked !== this.#asked) return;
     byId("looks-none").hidden = rows.length > 0;
     byId("looks-list").replaceChildren(...rows);
   }

@@ -5,6 +5,7 @@ import { clock, say } from "./words.js";
 
 export class MissingCard {
   #link;
+  #asked = 0; // questions so far; the answer to an older one is passed over
 
   constructor(link) {
     this.#link = link;
@@ -19,6 +20,7 @@ export class MissingCard {
 
   async #renew() {
     let rows = [];
+    const asked = ++this.#asked;
     byId("missing-none").textContent = say("Nothing yet. Things are grouped by their looks where pictures are kept; see the settings.");
     try {
       const { groups } = await this.#link.ask("GET", "api/staff/missing");
@@ -26,7 +28,7 @@ export class MissingCard {
     } catch (error) {
       byId("missing-none").textContent = error.message;
     }
-    if (!this.#link.entered) return;
+    if (!this.#link.entered || asked !== this.#asked) return;
     byId("missing-none").hidden = rows.length > 0;
     byId("missing-groups").replaceChildren(...rows);
   }

@@ -2,12 +2,14 @@
 
 import { byId, make } from "./dom.js";
 import { sureButton } from "./staff-buttons.js";
+import { Turns } from "./staff-turns.js";
 import { say } from "./words.js";
 
 const SETTINGS = "api/staff/settings";
 
 export class SettingsCard {
   #link;
+  #turns = new Turns();
   #shown = {}; // the values that the device has, by the settings' names
 
   constructor(link) {
@@ -16,7 +18,7 @@ export class SettingsCard {
       event.preventDefault();
       const beyond = beyondBounds();
       if (beyond) this.#complain(beyond);
-      else this.#ask("POST", say("Changed."), this.#changes());
+      else this.#ask("POST", say("Changed."), () => this.#changes());
     });
     byId("settings-form").addEventListener("input", () => byId("settings-save").classList.add("strong"));
     byId("settings-undo").addEventListener("click", () => this.#ask("DELETE", say("The last change is undone.")));
@@ -31,26 +33,41 @@ export class SettingsCard {
 
   #clear() {
     this.#shown = {};
+    this.#turns = new Turns(); // what is still asked is of this session
     byId("settings-fields").replaceChildren();
     for (const words of ["settings-done", "settings-wrong"]) byId(words).textContent = "";
     byId("settings-form").title = "";
   }
 
-  async #ask(method, done, content = undefined) {
+  async #ask(method, done, content = () => undefined) {
     byId("settings-wrong").hidden = true;
+    let typed;
+    const exchange = () => {
+      const sent = content();
+      typed = new Map(allInputs().map((input) => [input.name, sent ? said(input) : input.dataset.shown]));
+      return this.#link.ask(method, SETTINGS, sent);
+    };
     try {
-      this.#draw(await this.#link.ask(method, SETTINGS, content), done);
+      this.#draw(await this.#turns.inTurn(exchange), done, typed);
     } catch (error) {
       this.#complain(error);
     }
   }
 
-  #draw({ settings, needs_restart, can_undo, file }, done) {
+  // Show what the device has now. A field that says something else than what it was asked with, in `typed`, keeps it:
+  // somebody typed it meanwhile.
+  #draw({ settings, needs_restart, can_undo, file }, done, typed) {
     this.#shown = Object.fromEntries(settings.map(({ name, value }) => [name, value]));
-    byId("settings-fields").replaceChildren(...settings.map((setting) => field(setting)));
+    const rows = settings.map((setting) => field(setting));
+    if (allInputs().length !== rows.length) byId("settings-fields").replaceChildren(...rows);
+    for (const [place, input] of allInputs().entries()) {
+      const now = rows[place].querySelector("input, select");
+      if (said(input) === typed.get(input.name)) [input.value, input.checked] = [now.value, now.checked];
+      input.dataset.shown = now.dataset.shown;
+    }
     byId("settings-undo").hidden = !can_undo;
     byId("settings-restart").hidden = !needs_restart;
-    byId("settings-save").classList.toggle("strong", !needs_restart);
+    byId("settings-save").classList.toggle("strong", !needs_restart || allInputs().some((input) => said(input) !== input.dataset.shown));
     const later = needs_restart ? say("What was changed counts when the device starts again.") : "";
     byId("settings-done").textContent = [done, later].filter(Boolean).join(" ");
     byId("settings-done").hidden = !done && !later;
@@ -60,7 +77,7 @@ export class SettingsCard {
   // The values that somebody changed.
   #changes() {
     const changes = {};
-    for (const input of byId("settings-fields").querySelectorAll("input, select")) {
+    for (const input of allInputs()) {
       if (input.disabled || said(input) === input.dataset.shown) continue;
       changes[input.name] = valueOf(input, this.#shown[input.name]);
     }
@@ -79,7 +96,7 @@ export class SettingsCard {
 
   #complain(error) {
     byId("settings-wrong").textContent = error.message;
-    byId("settings-wrong").hidden = false;
+    byId("settings-wrong").hidden = !error.message;
   }
 }
 
@@ -93,7 +110,7 @@ const FIELDS = { // the label of each setting, what an empty field says, and whe
   "page.language": [say("Language"), ""],
   "page.dim": [say("Dark at night"), example("22:00-07:00")],
   "edge.foreign_share": [
-    say("Of 100 things shown, so many are not ours"),
+    say("How many of 100 things shown are not ours"),
     "",
     say("It can stay as it is: the device begins with it and learns the right number itself. The higher it is, the more careful the device is to name a thing."),
   ],
@@ -110,6 +127,10 @@ function beyondBounds() {
     return new Error(say("{label}: from {least} to {most}.", { label: FIELDS[input.name][0], least, most }));
   }
   return null;
+}
+
+function allInputs() {
+  return [...byId("settings-fields").querySelectorAll("input, select")];
 }
 
 function field({ name, value, fixed_by, least, most }) {

@@ -5,6 +5,7 @@ import { OwnerCode } from "./staff-code.js";
 import { finish } from "./staff-finished.js";
 import { StaffLink } from "./staff-link.js";
 import { refuse } from "./staff-wait.js";
+import { inWhole } from "./staff-whole.js";
 import { asSentence } from "./sentence.js";
 import { ownWords, say } from "./words.js";
 
@@ -172,9 +173,10 @@ function showPlace() {
   const place = byId("catalogue").value;
   for (const row of document.querySelectorAll(".elsewhere")) row.hidden = place !== "address";
   byId("source").required = place === "address";
-  byId("drawn").textContent = place === DEMONSTRATION
+  const words = place === DEMONSTRATION
     ? say("Without a camera, simulated:6 as its address shows these goods. Your own catalogue takes their place by {command}.", { command: "sudo visual-search setup" })
     : "";
+  byId("drawn").replaceChildren(...inWhole(words));
 }
 
 byId("catalogue").addEventListener("change", showPlace);

@@ -4,12 +4,14 @@ import { byId, make, text } from "./dom.js";
 import { button, nameHeading, sureButton } from "./staff-buttons.js";
 import { changeForm } from "./staff-change.js";
 import { saidLine } from "./staff-judging.js";
+import { Turns } from "./staff-turns.js";
 import { say } from "./words.js";
 
 const TAUGHT = "api/staff/taught";
 
 export class TaughtCard {
   #link;
+  #turns = new Turns();
   #changed = null; // the item that was changed last, as it was before, and the number that it has now
 
   constructor(link) {
@@ -19,13 +21,18 @@ export class TaughtCard {
   show(entered) {
     byId("taught").hidden = !entered;
     this.#changed = null;
+    this.#turns = new Turns(); // what is still asked is of a session before
     byId("taught-items").replaceChildren();
     if (entered) this.renew();
   }
 
+  #ask(...question) {
+    return this.#turns.inTurn(() => this.#link.ask(...question));
+  }
+
   async renew() {
     try {
-      this.#draw(await this.#link.ask("GET", TAUGHT));
+      this.#draw(await this.#ask("GET", TAUGHT));
     } catch (error) {
       this.#complain(error);
     }
@@ -97,7 +104,7 @@ export class TaughtCard {
   }
 
   async #save(row, item, fields) {
-    const found = await this.#link.ask("PUT", place(item), fields);
+    const found = await this.#ask("PUT", place(item), fields);
     this.#changed = { before: item, sku: fields.sku.trim() || item.sku };
     row.remove();
     this.#draw(found);
@@ -106,7 +113,7 @@ export class TaughtCard {
 
   async #undo(row, item, { title, sku, price, location }) {
     try {
-      const now = await this.#link.ask("GET", TAUGHT);
+      const now = await this.#ask("GET", TAUGHT);
       this.#changed = null;
       if (isChanged(item, now.items)) {
         this.#draw(now);
@@ -117,7 +124,7 @@ export class TaughtCard {
         this.#focus(item.sku);
         return;
       }
-      this.#draw(await this.#link.ask("PUT", place(item), { title, sku, price, location, another: true }));
+      this.#draw(await this.#ask("PUT", place(item), { title, sku, price, location, another: true }));
       this.#focus(sku);
     } catch (error) {
       row.querySelector(".said").textContent = error.message;
@@ -126,7 +133,7 @@ export class TaughtCard {
 
   async #remove(item) {
     try {
-      this.#draw(await this.#link.ask("DELETE", place(item)));
+      this.#draw(await this.#ask("DELETE", place(item)));
     } catch (error) {
       this.#complain(error);
     }

@@ -144,6 +144,7 @@ export class TeachCard {
   #draw(state) {
     this.#drawn += 1;
     byId("step").textContent = this.#blind ? blindWords() : stepWords(state);
+    byId("step").dataset.stage = state.stage;
     const views = state.views.map(({ id }) => id);
     byId("teach-more").hidden = state.takes_more || views.length > state.wanted;
     if (views.join() !== this.#views.join()) {
@@ -185,6 +186,7 @@ export class TeachCard {
     }
     const note = () => make("span", "soft", say("in the catalogue"));
     byId("offers").replaceChildren(...items.map((item) => itemOffer(item, () => this.#choose(item), note())));
+    this.#showAnswers();
   }
 
   #choose(item) {
@@ -220,13 +222,13 @@ export class TeachCard {
     try {
       const { item } = await this.#link.ask("POST", "api/staff/taught", wish);
       this.#close();
-      const saved = say("Saved. The device knows “{title}” now: show it once more to see.", { title: item.title });
-      byId("teach-done").textContent = saved;
+      const tell = (words) => void (byId("teach-done").textContent = `${say("Saved: “{title}”.", { title: item.title })} ${words}`);
+      tell(say("Show it once more, to see whether the device knows it."));
       byId("teach-done").hidden = false;
       byId("teach-done").focus(); // it lies above what was scrolled to
       this.onSaved();
       const run = this.#run;
-      lookAgain(this.#link, item.sku, () => run === this.#run, (words) => void (byId("teach-done").textContent = `${saved} ${words}`));
+      lookAgain(this.#link, item.sku, () => run === this.#run, tell);
     } catch (error) {
       this.#complain(error);
       if (error.status === 409 && error.values.sku) this.#askForName(error.values.sku);
@@ -243,6 +245,12 @@ export class TeachCard {
     this.#same = sku;
     byId("same").hidden = sku === null;
     byId("teach-save").hidden = sku !== null;
+    this.#showAnswers();
+  }
+
+  // The answers to the question may end below the window; so they may when something came above them.
+  #showAnswers() {
+    if (!byId("same").hidden) byId("same").parentElement.scrollIntoView({ block: "nearest" });
   }
 
   #complain(error, inLesson = "teach-wrong") {

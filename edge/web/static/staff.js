@@ -12,6 +12,7 @@ import { SettingsCard } from "./staff-settings.js";
 import { TaughtCard } from "./staff-taught.js";
 import { TeachCard } from "./staff-teach.js";
 import { refuse } from "./staff-wait.js";
+import { inWhole } from "./staff-whole.js";
 import { say } from "./words.js";
 
 const SESSION = "api/staff/session";
@@ -52,7 +53,7 @@ function show(session) {
   byId("enter").hidden = entered;
   byId("enter-plain").hidden = session.encrypted || location.protocol === "https:";
   byId("enter-title").textContent = setsPin ? say("Choose a PIN") : say("Enter the PIN");
-  byId("enter-words").textContent = enterWords(session);
+  byId("enter-words").replaceChildren(...inWhole(enterWords(session)));
   byId("pin").autocomplete = setsPin ? "new-password" : "current-password";
   byId("pin").type = setsPin ? "text" : "password"; // what is chosen must be seen, for it is asked for once
   for (const card of cards) card.show(entered);

@@ -96,7 +96,7 @@ def test_the_page_of_a_fresh_device_leads_to_its_setup(fresh: Fresh) -> None:
     page = fresh.client.get("/setup?lang=ja").text
     shown = re.sub(r"<(script|noscript|svg|option)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
     words = set(re.findall("[A-Za-z]{2,}", shown))
-    assert words <= {"PIN", "root", "json"}, words
+    assert words <= {"PIN", "root", "json", "rtsp", "http", "dev", "video"}, words
     fresh.enter()
     assert fresh.client.get("/?kiosk").status_code == HTTPStatus.OK
     assert fresh.client.get("/setup").status_code == HTTPStatus.OK
@@ -428,7 +428,11 @@ def test_from_the_first_look_to_a_catalogue_in_a_browser(
         assert violations(page) == []
         page.get_by_label("PIN").fill(PIN)
         page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("radio", name="A busy one")).to_be_disabled()
+        busy = page.get_by_role("radio", name="A busy one")
+        expect(busy).to_be_disabled()
+        expect(busy).to_have_css("appearance", "none")  # else it is grey in the dark
+        other = page.get_by_label("The address of another camera")
+        expect(other).to_have_accessible_description(re.compile("/dev/video0"))
         page.get_by_role("radio", name="A folder of pictures").check()
         expect(page.locator(".cameras img")).to_have_js_property("naturalWidth", 320)
         page.get_by_label("s name", exact=False).fill("Corner <b>shop</b>")

@@ -22,6 +22,10 @@ from tests.support.taught_device import PIN, TaughtDevice, taught_device
 
 __all__ = ["page"]  # a fixture
 
+# What the page makes of a text of the device.
+SENTENCE = """(text) => import("./static/sentence.js")
+  .then(({ asSentence }) => asSentence(text))"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -84,7 +88,7 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     expect(look.get_by_text(f"It is {other['title']}.")).to_be_visible()
     assert judgements(device)[named] == ("item", other["sku"])
 
-    export = page.get_by_role("link", name="Export")
+    export = page.locator("#taught-export")
     with page.expect_download() as downloading:
         press_on(page, export)
     with zipfile.ZipFile(downloading.value.path()) as kept:
@@ -95,7 +99,7 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     rows = history.locator("#history-list > li")
     expect(rows.filter(has_text="thing 02").first).to_be_visible()
     choose_with_keys(page, history.get_by_label("Answer"), 3 if guesses else 4)
-    expect(rows.filter(has_text="Named")).to_have_count(0)
+    expect(rows.filter(has_text="Recognised")).to_have_count(0)
     expect(rows.first).to_contain_text("Perhaps one of these" if guesses else "Unknown")
 
     settings = page.locator("#settings")
@@ -104,7 +108,7 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     expect(settings.get_by_role("status")).to_contain_text("Changed.")
 
     card = page.locator("#device")
-    press_on(page, card.get_by_role("button", name="Sync now"))
+    press_on(page, card.get_by_role("button", name="Look for a new catalogue"))
     expect(card.get_by_role("status")).to_contain_text("a bundle of its own")
     press_on(page, card.get_by_role("button", name="Reopen the camera"))
     expect(card.get_by_role("status")).to_have_text("The camera is opened again.")
@@ -130,4 +134,12 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     device.hand.close()
     finding = page.locator(".finding").first
     expect(finding).to_contain_text("افحص قابسها وطاقتها؛")
-    expect(page.locator(".finding", has_text="GiB are free")).to_have_count(0)
+    command = finding.locator(".remedy .whole")
+    expect(command).to_have_text("«visual-search doctor»")
+    line = "(line) => parseFloat(getComputedStyle(line).lineHeight)"
+    assert command.evaluate("(part) => part.offsetHeight") < 1.5 * command.evaluate(line)
+    built = page.locator(".finding").nth(1).locator("p").first
+    expect(built).not_to_have_text(re.compile("\\dZ-"))  # a catalogue's id
+    ended = page.evaluate(SENTENCE, "قبل: \u2068no way\u2069")
+    assert ended.endswith(".\u2069"), "the full stop of English words"
+    expect(page.locator(".finding", has_text="GB are free")).to_have_count(0)

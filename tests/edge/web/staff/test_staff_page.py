@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from edge.web.staff.pin import HASH_FILE
 from tests.edge.appliance.test_appliance import until
@@ -116,6 +116,8 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
         expect(views).to_have_count(side + 1)
     save = page.get_by_role("button", name="Save")
     expect(save).to_be_disabled()
+    step = page.locator("#step")
+    assert step.evaluate("(step) => getComputedStyle(step).minHeight") in ("0px", "auto")
     assert page.evaluate(WIDTHS) == [PHONE["width"] - 66], "as wide as the card within its edge"
     assert violations(page) == []
     page.route("**/camera.jpg?*", filled)
@@ -150,7 +152,7 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     page.unroute("**/api/items?*")
     saved = page.locator("#taught-items li")
     expect(saved.get_by_role("heading", name="thing")).to_be_visible()
-    expect(page.get_by_text("Saved. The device knows")).to_be_focused()
+    expect(page.get_by_text("Saved: “thing”. Show it once more")).to_be_focused()
     saved.get_by_role("button", name="Change thing").click()
     name = saved.get_by_label("Its name")
     expect(name).to_be_focused()
@@ -186,14 +188,24 @@ def test_a_thing_is_taught_on_a_phone_and_removed_again(device: TaughtDevice, pa
     device.hand.show(1)
     until(lambda: named(device) == ["thing-01"])
     device.hand.show(NEW)
-    expect(page.locator("#teach-done")).to_contain_text(re.compile("Seen again: recognised.$"))
+    expect(page.locator("#teach-done")).to_have_text("Saved: “thing”. Seen again: recognised.")
     assert violations(page) == []
     assert faults(page) == []
+    page.locator("#looks-renew").click()
+    removed: list[Request] = []
+    page.on("request", lambda asked: removed.append(asked) if asked.method == "DELETE" else None)
+    page.route("**/api/staff/taught", lambda route: asked.append(route))
+    asked.clear()
+    page.get_by_role("button", name="Not ours").first.click()  # which renews the list
+    until_held(page, asked, 1)
     remove = saved.get_by_role("button", name="Remove")
     remove.dblclick()  # one tap that trembled; it removes nothing
     expect(remove).to_have_text("Remove for good")
     assert remove.evaluate("(shown) => getComputedStyle(shown).backgroundColor") in DANGER
     remove.click()
+    page.evaluate(DRAWN)
+    assert removed == [], "else the late answer would bring the item back"
+    page.unroute("**/api/staff/taught")  # which lets the waiting one go on
     expect(saved).to_have_count(0)
     expect(page.locator(SHOWN).first).to_be_attached()
     page.route("**/api/staff/session", lambda _: None)  # the device does not answer
@@ -306,6 +318,10 @@ def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_al
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("already “thing 03”, with the number")
     expect(save).to_be_hidden()
+    answers = page.locator("#naming .actions .button:visible")
+    expect(answers).to_have_count(3)
+    expect(answers.last).to_be_in_viewport(ratio=1)
+    assert len({answer.evaluate("(each) => each.offsetWidth") for answer in answers.all()}) == 1
     press_on(page, offer)
     expect(page.get_by_text("Further views of")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_hidden()
@@ -346,18 +362,29 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     expect(settings.get_by_role("status")).to_contain_text("Changed.")
     assert "foreign_share = 0.12345\n" in file.read_text(), "it is shown with fewer digits"
     name = settings.get_by_label(re.compile("^The shop"))
+    underway: list[Route] = []
+    page.route("**/api/staff/settings", lambda route: underway.append(route))
+    settings.get_by_label("The first sentence").fill("Hello!")
+    settings.get_by_role("button", name="Apply").click()
+    until_held(page, underway, 1)
     name.fill("Corner <shop>")
+    with page.expect_response("**/api/staff/settings"):
+        underway[0].continue_()
+    expect(settings.get_by_role("button", name="Undo")).to_be_visible()
+    expect(name).to_have_value("Corner <shop>")
+    expect(name).to_be_focused()
+    page.unroute("**/api/staff/settings")
     settings.get_by_label("Language").select_option("ja")
     settings.get_by_label(re.compile("colour$")).fill("green")
     settings.get_by_role("button", name="Apply").click()
     expect(settings.get_by_role("alert")).to_contain_text("'green' is not a colour")
     settings.get_by_label(re.compile("colour$")).fill("#123456")
-    share = settings.get_by_label("Of 100 things shown")
+    share = settings.get_by_label("How many of 100 things")
     expect(share).to_have_accessible_description(re.compile("^It can stay as it is"))
     share.fill("95")
     settings.get_by_role("button", name="Apply").click()
     alert = settings.get_by_role("alert")
-    expect(alert).to_have_text("Of 100 things shown, so many are not ours: from 1 to 90.")
+    expect(alert).to_have_text("How many of 100 things shown are not ours: from 1 to 90.")
     expect(share).to_be_focused()
     share.fill("35")
     settings.get_by_role("button", name="Apply").click()
@@ -380,7 +407,7 @@ def test_settings_are_changed_and_undone_and_the_log_is_read(
     assert above["y"] + above["height"] < below["y"], "no field stands beside its note"
     page.unroute("**/api/staff/settings")
     expect(name).to_have_value("Corner <shop>")
-    expect(settings.get_by_label("Of 100 things shown")).to_have_value("35")
+    expect(settings.get_by_label("How many of 100 things")).to_have_value("35")
     settings.get_by_role("button", name="Undo").click()
     expect(name).to_have_value("")
     card = page.locator("#device")

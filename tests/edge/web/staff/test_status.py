@@ -94,7 +94,7 @@ def test_a_full_disk_and_a_sync_that_failed_say_what_to_do(
     write_sync_state(tmp_path, SyncState(outcome="offline", message=words, checked_at=now))
     found = findings(StandInDevice(), tmp_path)
     assert (found["disk"]["state"], found["sync"]["state"]) == ("wrong", "wrong")
-    assert found["disk"]["message"] == "1.0 GiB are free"
+    assert found["disk"]["message"] == "1.0 GB are free"
     assert found["disk"]["remedy"].startswith("make room;")
     assert found["sync"]["message"] == "just now: the store cannot be reached"
     assert "'visual-search sync doctor'" in found["sync"]["remedy"]
