@@ -6,6 +6,7 @@ sentence is the key. `python -m tests.support.sentences` brings them up to date 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,10 @@ def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
     return own or accepted.best_match(LANGUAGES) or ENGLISH
 
 
+FRENCH_SPACE = re.compile("(?<=«) | (?=[:;?!»])")
+"""It stays in one line with its mark."""
+
+
 @cache
 def sentences(
     language: str, *, at_once: bool = False, of_staff: bool = False, later: bool = False
@@ -61,7 +66,7 @@ def sentences(
 
     messages = polib.pofile(str(FOLDER / f"{language}.po"), encoding="utf-8")
     return {
-        message.msgid: message.msgstr
+        message.msgid: FRENCH_SPACE.sub("\N{NO-BREAK SPACE}", message.msgstr)
         for message in messages
         if not message.obsolete
         and (not at_once or any(_is_at_once(file, of_staff) for file, _ in message.occurrences))

@@ -3,7 +3,7 @@
 import { itemRows, refit } from "./answer.js";
 import { make, text } from "./dom.js";
 import { loadStyles } from "./late.js";
-import { say } from "./words.js";
+import { say, unbroken } from "./words.js";
 
 const LEAST_LETTER = 14; // CSS pixels
 const LINES = 3; // the most of a name
@@ -59,7 +59,7 @@ function trayView({ verdict, things }, open) {
 // A function that draws the frames and names of things at rest over a picture.
 function drawThings(things) {
   const placed = things.filter(({ box }) => box);
-  const names = placed.map(thingName);
+  const names = placed.map((thing) => unbroken(thingName(thing)));
   return (context, colour, leading) => {
     const { canvas } = context;
     const { width, height } = canvas;

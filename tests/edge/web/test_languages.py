@@ -38,6 +38,7 @@ def test_no_sentence_is_missing(language: str) -> None:
     assert set(known) == wanted
     for text, translated in known.items():
         assert translated.strip(), text
+        assert not re.search("« | [:;?!»]", translated), "a mark stands in a line without its word"
         assert sorted(re.findall(r"{\w+}", translated)) == sorted(re.findall(r"{\w+}", text)), text
 
 
