@@ -28,6 +28,8 @@ FROM_RIGHT_TO_LEFT = frozenset(["ar"])
 FOLDER = Path(__file__).with_name("locale")
 AT_ONCE = frozenset({"answer.js", "live.js", "page.js", "visit.js", "words.js"})
 """The scripts of the visitors' page that say something and are loaded before its first answer."""
+FRENCH_SPACE = re.compile("(?<=«) | (?=[:;?!»])")
+"""It stays in one line with its mark."""
 
 
 def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
@@ -41,10 +43,6 @@ def choose_language(asked: str, accepted: LanguageAccept, own: str) -> str:
     if asked in LANGUAGES:
         return asked
     return own or accepted.best_match(LANGUAGES) or ENGLISH
-
-
-FRENCH_SPACE = re.compile("(?<=«) | (?=[:;?!»])")
-"""It stays in one line with its mark."""
 
 
 @cache

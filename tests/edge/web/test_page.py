@@ -333,6 +333,6 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
     page.set_viewport_size({"width": SMALL[0], "height": SMALL[1]})
     right = ThingBeside(TIGHT[0], gear.id, gear.verdict, gear.matches)
     device.latest.lead(replace(leading, others=(right,)))
-    page.wait_for_function("() => lines.has('\u206824 teeth,\u2069')")  # lines of one length
+    page.wait_for_function("() => lines.has('\u206824\u00a0teeth,\u2069')")  # lines of one length
     device.latest.lead(replace(leading, others=tuple(others[:1])))
     expect(names).to_have_count(1)

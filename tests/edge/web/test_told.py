@@ -24,6 +24,8 @@ SENTENCES = {
     "カメラがありません": "カメラがありません。",
     "没有相机": "没有相机。",
 }
+PROGRESS = """(state) => import("/static/progress.js").then((all) => all.progress(state))
+  .then(({ advice }) => advice?.textContent ?? "")"""
 
 
 def run(page: Page, script: str, function: str, given: object) -> Any:
@@ -73,7 +75,7 @@ def test_what_the_device_says_is_told_in_the_pages_language(
             (Words("'{command}' fetches the first one; it has not looked yet", command="x"), ""),
         ):
             state = {"waiting": waiting, "waiting_words": waiting.document()}
-            progress = run(page, "progress.js", "progress", state)
+            progress = page.evaluate(PROGRESS, state)
             assert progress.endswith(shown)
             assert bool(progress) == bool(shown)
-        assert run(page, "progress.js", "progress", {"waiting": "x", "waiting_words": None}) == ""
+        assert page.evaluate(PROGRESS, {"waiting": "x", "waiting_words": None}) == ""
