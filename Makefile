@@ -86,7 +86,7 @@ export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --forma
 SHELL := /bin/bash
 
 # For two cores: many tests wait for a browser, a broker or a program, and leave a core to others.
-PROCESSES ?= 4
+PROCESSES ?= 5
 
 # In a log of CI nobody watches a bar grow.
 PIP := $(BIN)/pip --disable-pip-version-check $(if $(CI),--quiet)
