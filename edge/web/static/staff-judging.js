@@ -52,15 +52,15 @@ export class Judging {
     const { named, chosen, offered } = answer;
     const others = offered.filter(({ sku }) => sku !== chosen?.sku);
     const choices = row.querySelector(".choices");
+    const foreign = button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" }));
     const other = button(named || offered.length ? say("No: another") : say("It is …"), () => this.#search(row, answer));
     choices.replaceChildren(
       ...(named ? [button(say("Right"), () => this.#judge(row, answer, { verdict: "right" }))] : []),
       ...(chosen ? [button(say("Right: {title}, as a visitor said", { title: isolated(chosen.title) }), () => this.#name(row, answer, chosen))] : []),
       ...others.map((item) => button(say("Right: {title}", { title: isolated(item.title) }), () => this.#name(row, answer, item))),
-      other,
-      button(say("Not ours"), () => this.#judge(row, answer, { verdict: "foreign" })),
+      make("span", "choices", other, foreign), // none of them is alone on a line
     );
-    setShape(row, { short: !chosen && !offered.length, few: choices.children.length < 3 });
+    setShape(row, { short: !chosen && !offered.length, few: choices.querySelectorAll("button").length < 3 });
     if (toFocus === "other") other.focus();
     if (toFocus === "first") choices.querySelector(".button").focus();
   }

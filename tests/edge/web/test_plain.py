@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 import edge.web
+from catalog.core.state import SyncState
 from catalog.recognition.decision import Verdict
+from edge.appliance.waiting import waiting_for
 from edge.web.app import create_app
 from edge.web.plain import CERTAINTY, CLEAR
 from edge.web.security import CONTENT_SECURITY_POLICY
@@ -75,6 +77,8 @@ def test_before_the_first_answer_and_without_a_catalogue() -> None:
     shown = read(device)
     assert "Nothing can be found at the moment The page goes on by itself." in shown
     assert "visual-search activate" not in shown, "commands are the staff's"
+    device.waiting = waiting_for(SyncState(), "", "")
+    assert "Nobody has set up this device yet" in read(device)
 
 
 def test_it_renews_itself_and_tries_the_page_now_and_then() -> None:
