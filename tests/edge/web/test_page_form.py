@@ -240,9 +240,14 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
             assert page.locator(name).evaluate(FIRST_LIES_RIGHT)
         assert not page.locator(".price").evaluate(FIRST_LIES_RIGHT)
         assert overflowing(page) == []
-        device.show(Verdict.MATCH, [(LONG, 0.9)])
         page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        shown = device.sighting(Verdict.MATCH, [(LONG, 0.9)])
+        alone = replace(shown.matches[0], item=replace(shown.matches[0].item, price=""))
+        device.latest.publish(replace(shown, matches=(alone,)))
         expect(page.locator(".title.long")).to_be_visible()
+        assert page.locator(".attributes").evaluate("(e) => e.clientWidth") > 0.8 * PHONE[0]
+        device.show(Verdict.MATCH, [(LONG, 0.9)])
+        expect(page.locator(".price")).to_be_visible()
         page.get_by_role("button", name="Open").click()
         gallery, title = (page.locator(f".item {part}") for part in (".gallery", ".title"))
         expect(title).to_be_visible()
