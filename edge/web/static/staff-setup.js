@@ -5,9 +5,8 @@ import { OwnerCode } from "./staff-code.js";
 import { finish } from "./staff-finished.js";
 import { StaffLink } from "./staff-link.js";
 import { refuse } from "./staff-wait.js";
-import { inWhole } from "./staff-whole.js";
 import { asSentence } from "./sentence.js";
-import { ownWords, say } from "./words.js";
+import { ownWords, say, sayParts } from "./words.js";
 
 const SESSION = "api/staff/session";
 const SETUP = "api/staff/setup";
@@ -173,10 +172,11 @@ function showPlace() {
   const place = byId("catalogue").value;
   for (const row of document.querySelectorAll(".elsewhere")) row.hidden = place !== "address";
   byId("source").required = place === "address";
+  const command = text("code", "", "sudo visual-search setup");
   const words = place === DEMONSTRATION
-    ? say("Without a camera, simulated:6 as its address shows these goods. Your own catalogue takes their place by {command}.", { command: "sudo visual-search setup" })
-    : "";
-  byId("drawn").replaceChildren(...inWhole(words));
+    ? sayParts("Without a camera, simulated:6 as its address shows these goods. Your own catalogue takes their place by {command}.", { command })
+    : [];
+  byId("drawn").replaceChildren(...words);
 }
 
 byId("catalogue").addEventListener("change", showPlace);
