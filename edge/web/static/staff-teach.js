@@ -119,6 +119,7 @@ export class TeachCard {
 
   async #end() {
     this.#close();
+    byId("teach").scrollIntoView({ block: "nearest" }); // it begins above what was scrolled to
     byId("teach-begin").focus();
     await this.#link.ask("DELETE", LESSON).catch(() => {});
   }
@@ -225,7 +226,8 @@ export class TeachCard {
       const tell = (words) => void (byId("teach-done").textContent = `${say("Saved: “{title}”.", { title: item.title })} ${words}`);
       tell(say("Show it once more, to see whether the device knows it."));
       byId("teach-done").hidden = false;
-      byId("teach-done").focus(); // it lies above what was scrolled to
+      byId("teach").scrollIntoView({ block: "nearest" }); // it begins above what was scrolled to
+      byId("teach-done").focus();
       this.onSaved();
       const run = this.#run;
       lookAgain(this.#link, item.sku, () => run === this.#run, tell);

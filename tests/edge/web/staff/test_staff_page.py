@@ -330,6 +330,7 @@ def test_an_item_of_the_catalogue_can_be_chosen_by_its_name_with_the_keyboard_al
     tab_to(page, page.get_by_label("Its name"))
     page.keyboard.press("Enter")
     press_on(page, page.get_by_role("button", name="Add these views to it"))
+    expect(page.get_by_role("heading", name="Teach a thing")).to_be_in_viewport()
     taught = page.get_by_text("Further photos of an item of the catalogue.")
     expect(taught).to_be_visible()
     press_on(page, page.get_by_role("button", name="Remove"))
