@@ -43,6 +43,7 @@ function fit(view) {
   const title = view.querySelector(".title");
   const last = view.querySelector(".price") ?? view.querySelector(".location") ?? title;
   const over = last.offsetTop + last.offsetHeight + MARGIN - view.clientHeight;
+  view.classList.toggle("is-short", over > 0);
   if (over <= 0) return;
   const lines = Math.floor((title.clientHeight - over) / parseFloat(getComputedStyle(title).lineHeight));
   view.style.setProperty("--room", Math.max(1, lines));

@@ -74,7 +74,7 @@ export class Panel {
     view.fit?.();
     const isLong = (name) => name.scrollHeight > name.clientHeight + 1;
     const names = [...view.querySelectorAll(MAY_BE_CUT)].filter(isLong);
-    if (this.#ends) names.forEach(this.#ends.shorten);
+    if (this.#ends) this.#ends.shorten(names);
     else if (names.length) late("ends.js").then((ends) => this.#cut(ends), () => {});
   }
 

@@ -48,6 +48,15 @@ SIBLINGS = [f"Brunn sparkling water{kind}, 330 ml" for kind in (" Mint", " Lemon
 SPACED = [name.replace("0 ml", "0\u00a0ml") for name in SIBLINGS]  # as the page writes it
 HEBREW = "כוס כחולה"
 LONG_MATERIAL = "Glazed stoneware, dishwasher safe"
+# At the end of what scrolls the ground lies over the shadow that tells of more.
+IS_SHADOW_COVERED = """(view) => {
+  const [ground, shadow] = ["::before", "::after"].map((part) => getComputedStyle(view, part));
+  view.style.color = "var(--surface)";
+  const surface = getComputedStyle(view).color;
+  view.style.color = "";
+  return ground.backgroundColor === surface && ground.zIndex > shadow.zIndex
+    && parseFloat(ground.height) >= parseFloat(shadow.height);
+}"""
 
 
 def named(device: StandInDevice, verdict: Verdict, titles: list[str]) -> Sighting:
@@ -234,6 +243,11 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
         device.latest.publish(replace(shown, matches=(shown.matches[0], alone)))
         expect(page.locator(".next .name")).to_have_text(["Blue stoneware cup"])
         assert page.locator(".next .row").evaluate(IS_LEVEL), "a name alone is beside its photo"
+        for name in (f"新{'ｱｻﾋｽｰﾊﾟｰ' * 24}", f"鉄{'ABC' * 60}", f"A {'Donaudampf' * 18}"):
+            device.latest.publish(named(device, Verdict.MATCH, [name]))
+            kept = page.locator(".title.is-cut .kept", has_text=name[:9])
+            expect(kept).to_be_visible()
+            assert len(kept.inner_text()) > 40, "a first word is not all that has room"
         device.latest.publish(named(device, Verdict.MATCH, [HEBREW, HEBREW]))
         for name in (".title", ".next .name"):
             expect(page.locator(name)).to_have_text(HEBREW)
@@ -265,6 +279,7 @@ def test_words_from_right_to_left_and_a_long_price(browser: Browser) -> None:
             assert cost["y"] + cost["height"] <= panel["y"] + panel["height"] - 10, (
                 "its price is seen"
             )
+        assert page.locator(".item").evaluate(IS_SHADOW_COVERED)
 
 
 def test_guesses_from_right_to_left_have_a_line_for_the_name(browser: Browser) -> None:

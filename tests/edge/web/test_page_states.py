@@ -89,7 +89,8 @@ LOOK = """(least) => {
     && place.getBoundingClientRect().top > rect("#panel .long > :first-child").bottom;
   const isPhoneBad = isBelow || (others && above < 19.9);
   const cut = seen("#result-words, #panel .title, #panel :is(.row, .card) .name")
-    .filter((each) => each.textContent.length <= 48 && each.matches(".is-cut"))
+    .filter((each) => each.textContent.length <= 48
+      && (each.matches(".is-cut") || each.scrollHeight > each.clientHeight + 1))
     .concat(seen("#panel :is(.cost, .price)")
       .filter((each) => each.scrollWidth > each.clientWidth + 1));
   // a name or a place with "…" has as many lines as there is room for
@@ -155,7 +156,9 @@ LOOK = """(least) => {
     small, targets, isFitted, form: uneven || outside || strip || isPhoneBad || crowded.length > 0,
     cut: cut.concat(beside, beyond, stuck).map((each) => each.textContent), framed: framed.length,
     ragged: ragged.map((each) => each.textContent),
-    sideways: document.documentElement.scrollWidth - innerWidth,
+    sideways: Math.max(document.documentElement.scrollWidth - innerWidth,
+      ...seen("#answer, #panel, #panel > *").map((each) => each.scrollWidth - each.clientWidth)),
+    hidden: seen("#answer, #panel").some((each) => each.scrollHeight > each.clientHeight + 1),
     down: document.documentElement.scrollHeight - innerHeight,
     top: answer.top + scrollY,
     places: [frame.width, frame.height, answer.left, answer.top + scrollY],
@@ -190,7 +193,8 @@ def test_every_state_fits_and_is_legible(
                 for size in sizes:
                     found = _look(page, size)
                     places[size].add(tuple(found["places"]))
-                    faults = [found["sideways"] > 0, found["targets"], overflowing(page)]
+                    faults = [found["sideways"] > 0, found["hidden"]]
+                    faults += [found["targets"], overflowing(page)]
                     faults.append(found["framed"])  # by another white than the photo's
                     faults += [found["ragged"], found["form"], found["isFitted"]]
                     if not touch:
