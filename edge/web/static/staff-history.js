@@ -91,6 +91,7 @@ export class HistoryCard {
     try {
       await this.#link.ask("DELETE", HISTORY);
       await this.#renew();
+      if (byId("history-forget").hidden) byId("history-words").focus(); // the button had the focus
     } catch (error) {
       byId("history-none").textContent = error.message;
     }
