@@ -2,22 +2,28 @@
 
 import { make } from "./dom.js";
 
-const WORD_END = /[,;:]*[^\S\u00a0]+|[\u2e80-\u9fff]/g; // Chinese and Japanese lines end anywhere
-const LETTER = /./gu;
+const WORD_END = /[,;:]*[^\S\u00a0]+|[\u2e80-\u9fff\uff01-\uff9d]/g; // Chinese and Japanese lines end anywhere
+const LETTERS = Intl.Segmenter && new Intl.Segmenter(); // with their marks; few browsers have none
 const LEAST_KEPT = 0.5; // of the letters that have room, where a name ends after a whole word
+const MOST_EMPTY = 2.5; // lines, there
 
-const endsAfter = (part, words) =>
-  [...words.matchAll(part)].map(({ index }) => index).filter((index) => index > 0);
+const placesOf = (parts) => [...parts].map(({ index }) => index).filter((index) => index > 0);
+const wordEnds = (words) => placesOf(words.matchAll(WORD_END));
+const letterEnds = (words) => placesOf(LETTERS ? LETTERS.segment(words) : words.matchAll(/./gu));
 
 class Name {
   constructor(name) {
     this.name = name;
     this.whole = name.lastChild.data;
-    [this.kept, this.rest] = [make("span", "kept"), make("span", "unseen")];
-    name.lastChild.replaceWith(this.kept, this.rest);
-    name.classList.add("is-cut");
-    this.ends = endsAfter(LETTER, this.whole);
+    this.lines = Math.floor(name.clientHeight / parseFloat(getComputedStyle(name).lineHeight));
+    this.ends = letterEnds(this.whole);
     [this.least, this.most] = [0, this.ends.length];
+  }
+
+  divide() {
+    [this.kept, this.rest] = [make("span", "kept"), make("span", "unseen")];
+    this.name.lastChild.replaceWith(this.kept, this.rest);
+    this.name.classList.add("is-cut");
   }
 
   get middle() {
@@ -36,15 +42,16 @@ class Name {
 
   end() {
     const most = this.ends[Math.max(0, this.least - 1)] ?? this.whole.length;
-    const word = endsAfter(WORD_END, this.whole).filter((end) => end <= most).pop();
-    this.keep(word >= LEAST_KEPT * most ? word : most);
+    const word = wordEnds(this.whole).filter((end) => end <= most).pop();
+    this.keep(word >= most * Math.max(LEAST_KEPT, 1 - MOST_EMPTY / this.lines) ? word : most);
   }
 }
 
 // End names that are cut, after a whole word where much of the room is used then; screen readers
-// have the rest. All are tried together: each step costs one layout, however many there are.
+// have the rest. All are read, then all written: each step costs one layout, however many there are.
 export function shorten(views) {
   const names = views.map((name) => new Name(name));
+  names.forEach((name) => name.divide());
   const open = () => names.filter(({ least, most }) => least < most);
   for (let all = open(); all.length; all = open()) {
     all.forEach((name) => name.keep(name.ends[name.middle]));

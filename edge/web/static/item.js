@@ -43,10 +43,11 @@ function fit(view) {
   const title = view.querySelector(".title");
   const last = view.querySelector(".price") ?? view.querySelector(".location") ?? title;
   const over = last.offsetTop + last.offsetHeight + MARGIN - view.clientHeight;
-  view.classList.toggle("is-short", over > 0);
+  view.classList.remove("is-short");
   if (over <= 0) return;
   const lines = Math.floor((title.clientHeight - over) / parseFloat(getComputedStyle(title).lineHeight));
   view.style.setProperty("--room", Math.max(1, lines));
+  view.classList.toggle("is-short", title.scrollHeight > title.clientHeight + 1);
 }
 
 // All photos side by side: one is seen, a swipe or a touch below shows another.

@@ -72,8 +72,7 @@ export class Panel {
     if (step >= CLAMPING) clamp(view);
     if (step) refill(view);
     view.fit?.();
-    const isLong = (name) => name.scrollHeight > name.clientHeight + 1;
-    const names = [...view.querySelectorAll(MAY_BE_CUT)].filter(isLong);
+    const names = [...view.querySelectorAll(MAY_BE_CUT)].filter(isOver);
     if (this.#ends) this.#ends.shorten(names);
     else if (names.length) late("ends.js").then((ends) => this.#cut(ends), () => {});
   }
@@ -85,7 +84,8 @@ export class Panel {
 }
 
 // The photo gives way where that leaves a name in two lines, or its words whole; else the name gets
-// smaller. If the smallest photo does not help, none is tried: each try costs a layout.
+// smaller. If the smallest photo does not help, none is tried: each try costs a layout. At last, where
+// a word is broken in any case, the letters are the least.
 function fitName(view) {
   const isHigh = () => isWordBroken(view) || lineCount(view) > FEW_LINES;
   const isGood = (photo, sizes, isBad) => {
@@ -164,5 +164,9 @@ function isCut(view) {
   const bottom = (part) => part.getBoundingClientRect().bottom;
   if (view.matches(".sentence") && bottom(view.lastElementChild) > bottom(view) - MARGIN) return true;
   const parts = [view, ...view.querySelectorAll(".thing, .card, .card-label, .others")];
-  return parts.some((part) => part.scrollHeight > part.clientHeight + 1);
+  return parts.some(isOver);
+}
+
+function isOver(part) {
+  return part.scrollHeight > part.clientHeight + 1;
 }

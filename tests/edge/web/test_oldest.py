@@ -18,6 +18,7 @@ TOO_NEW = json.loads(Path(__file__).with_name("too_new.json").read_text(encoding
 # Without these the page works, and looks nearly the same.
 DISPENSABLE = {
     "wakeLock": "asked for first; without it the screen turns off as usual",
+    "Segmenter": "without it a cut name may end inside a sign of several parts",
     "accent-color": "the browser's own colour of what is ticked",
     "aspectRatio": "the data has another member of this name; the property is old enough",
     "font": "the same: a canvas has had it from the start",
