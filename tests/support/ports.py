@@ -16,7 +16,7 @@ _numbers = itertools.count(random.randrange(PART))  # another run may use the sa
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that this process is given for the first time."""
+    """A port that nobody listens on; this process gets it again after all others of its part."""
     part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PARTS
     for _ in range(PART):
         port = FIRST + part * PART + next(_numbers) % PART

@@ -13,6 +13,6 @@ def sentence(message: str) -> str:
 
 
 def sentence_of(error: Exception) -> str:
-    """What an error says, as a sentence; `Words` are one already."""
+    """What an error says, as a sentence; `Words` as they are, for whoever shows them ends them."""
     said = words_of(error)
     return said if isinstance(said, Words) else sentence(said)

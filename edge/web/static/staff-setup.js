@@ -132,7 +132,7 @@ function camera({ source, name, problem, current }, isFirstChoice) {
 // Say why a camera gives no picture, where the device knows.
 async function tellWhy(address, none) {
   const answer = await fetch(address, { cache: "no-store" }).catch(() => ({ ok: true }));
-  const { detail, words } = answer.ok ? {} : await answer.json().catch(() => ({}));
+  const { detail, words } = answer.ok || answer.status === 401 ? {} : await answer.json().catch(() => ({}));
   if (detail) none.textContent = asSentence(await ownWords(detail, words));
 }
 

@@ -69,7 +69,7 @@ export function spokenVerdict(sighting) {
       return say("One of these: {titles}", { titles: titles(sighting.matches) });
     case "unknown":
       return sighting.guesses
-        ? `${say("I am not sure.")} ${guessWords(sighting.guesses)}: ${titles(sighting.guesses)}`
+        ? `${guessWords(sighting.guesses)}: ${titles(sighting.guesses)}`
         : `${say("I don’t know this one.")} ${say("Try turning it, or {search}.", { search: say("search by name") })}`;
     default:
       return "";

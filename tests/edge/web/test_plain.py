@@ -46,7 +46,7 @@ def read(device: StandInDevice, path: str = "/plain") -> str:
     [
         ("match", "A clear match Blue stoneware cup Shelf A 3 € 14.50 Material Stoneware"),
         ("one_of", "Probably one of these Spur gear, 24 teeth, module 1.5 Rack 4, bin 7 · € 23.00"),
-        ("perhaps", "Perhaps one of these I am not sure. Try turning it. Spur gear, 24 teeth"),
+        ("perhaps", "Perhaps one of these Try turning it. Spur gear, 24 teeth"),
         ("unknown", "I don\u2019t know this one. Try turning it."),
         ("nothing", "Hold something in front of the camera I will tell you what it is."),
         ("offline", "The camera was unplugged. No picture from the camera"),
