@@ -46,10 +46,7 @@ from sync.errors import OutboxError
 if TYPE_CHECKING:
     from edge.appliance.webhook import Webhook
 
-CAMERA_MOVES = Words(
-    "This camera moves: the device cannot learn the empty counter, and searches what stands out. "
-    "Fix the camera firmly."
-)
+CAMERA_MOVES = Words("This camera moves: things are recognised less surely. Fix the camera firmly.")
 ALIKE = 0.5  # of the way from the similarity of unlike things to 1: looks of one thing
 MOST_UNNAMED = 2000  # of the newest sightings that are grouped
 WAITING_S = 0.5  # between two looks at what the device waits for

@@ -26,10 +26,14 @@ class CameraMotion:
     Attributes:
         moves: Whether it does. It takes a second and more, ten looks a second, until a camera
             moves, and two until it stands still.
+
+    Args:
+        most: The share of the looks in which the picture may move before a camera that stands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = MOVES) -> None:
         self.moves = False
+        self._most = most
         self._share = 0.0  # of the looks in which the picture moved; newer ones count more
         self._last: MotionImage | None = None
 
@@ -39,7 +43,7 @@ class CameraMotion:
         examine = last is not None and (not steady or self._share > SUSPECT)
         moved = examine and last is not None and _has_shifted(motion, last)
         self._share += MEMORY * (moved - self._share)
-        self.moves = self._share > (STANDS if self.moves else MOVES)
+        self.moves = self._share > (STANDS if self.moves else self._most)
 
 
 def _has_shifted(motion: MotionImage, last: MotionImage) -> bool:

@@ -19,8 +19,7 @@ from catalog.networks.finder import FindThings, find_things
 from edge.sighting import Image
 from edge.vision.arriving import Arrival, may_lead
 from edge.vision.background import BackgroundModel, Comparison
-from edge.vision.camera_motion import CameraMotion
-from edge.vision.changing_scene import ChangingScene
+from edge.vision.camera_motion import MOVES, CameraMotion
 from edge.vision.foreground import (
     Thing,
     alpha_in,
@@ -33,6 +32,7 @@ from edge.vision.glare import without_glare
 from edge.vision.hands import without_hand
 from edge.vision.illumination import WORKING_WIDTH, WorkingImage, working_image
 from edge.vision.images import centre_square
+from edge.vision.moving_camera import STEADIED_MOVES, MovingCamera
 from edge.vision.resting import (
     LEAST_BESIDE,
     TOGETHER_S,
@@ -63,12 +63,14 @@ class FixedScene(Scene):
 
     Args:
         find: Finds the things in a frame, BGR uint8 (h, w, 3), of a camera that moves.
+        most_motion: The share of the looks in which the picture may move as a whole before a camera
+            that stands.
     """
 
     learns_background = True
 
-    def __init__(self, find: FindThings = find_things) -> None:
-        self._find = find
+    def __init__(self, find: FindThings = find_things, most_motion: float = MOVES) -> None:
+        self._find, self._most_motion = find, most_motion
         super().__init__()
         self._followed_at = 0.0
 
@@ -77,11 +79,8 @@ class FixedScene(Scene):
         self._background: BackgroundModel | None = None
         self._first_frames: list[WorkingImage] = []
         self._unknown_since = 0.0  # since when the background is not known, or does not fit
-        self._camera, self.camera_moves = CameraMotion(), False
-        self._carried, self._carried_change = (
-            ChangingScene(self._find),
-            0,
-        )  # before a camera that moves
+        self._camera, self.camera_moves = CameraMotion(self._most_motion), False
+        self._moving: MovingCamera | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -94,8 +93,20 @@ class FixedScene(Scene):
     @property
     def due_s(self) -> float:
         """In how many seconds something may be at rest for long enough; infinite if in none."""
-        waits = self._state is not None and not self.camera_moves and self._due > self.time
+        if self._moving is not None:
+            return self._moving.fixed.due_s if self._moving.trembles else math.inf
+        waits = self._state is not None and self._due > self.time
         return self._due - self.time if waits else math.inf
+
+    @property
+    def has_background(self) -> bool:
+        """Whether the scene compares its frames with a background."""
+        return self._moving is None or self._moving.trembles
+
+    @property
+    def background(self) -> Image | None:
+        """What frames are compared with, BGR uint8 at the working scale; None for nothing."""
+        return None if self._background is None else self._background.picture
 
     def learn(self, image: Image) -> None:
         """Take a frame, BGR uint8 (h, w, 3), as the background."""
@@ -104,11 +115,13 @@ class FixedScene(Scene):
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
         self._camera.update(motion, steady=steady)
-        if self.camera_moves and not self._camera.moves:
-            self._restart()
+        if self._moving is None and self._camera.moves:
+            self._moving = self._moving_camera()
+        elif self._moving is not None and not self._moving.trembles and not self._camera.moves:
+            self._restart()  # it was carried, and stands
         self.camera_moves = self._camera.moves
-        if self.camera_moves:
-            return self._analyse_carried(image)
+        if self._moving is not None:
+            return self._moving.update(image, self.time)
         if self._background is None:
             self._learn_first(working_image(image), steady=steady)
             return SceneState(Activity.MOVING, empty=True, box=centre_square(image), steady=steady)
@@ -120,14 +133,14 @@ class FixedScene(Scene):
         now = working_image(image)
         return self._analyse_closely(image, now, motion, self._background, steady=steady)
 
-    def _analyse_carried(self, image: Image) -> SceneState:
-        """Follow a camera that moves; its scene has no background."""
-        state = self._carried.update(image, self.time)
-        if state.change != self._carried_change:
-            self._carried_change = state.change
-            self._numbers.change += 1
-            self._numbers.visit += 1
-        return replace(state, change=self._numbers.change, visit=self._numbers.visit)
+    def _moving_camera(self) -> MovingCamera:
+        """Follow a camera that moves, with what is known of its background."""
+        steadied = FixedScene(self._find, STEADIED_MOVES)
+        steadied._size, steadied._numbers = self._size, self._numbers
+        steadied._forget()
+        if self._background is not None:
+            steadied._set_background(self._background.picture)
+        return MovingCamera(self._find, steadied, self._numbers)
 
     def _analyse_closely(
         self,

@@ -111,7 +111,7 @@ class Scene(ABC):
     Attributes:
         time: The scene's own clock, in seconds; it never goes back.
         learns_background: Whether this scene can learn a background.
-        camera_moves: Whether the camera trembles or is carried, so that there is none to learn.
+        camera_moves: Whether the camera trembles or is carried.
     """
 
     learns_background: bool
@@ -147,7 +147,12 @@ class Scene(ABC):
     @property
     def has_background(self) -> bool:
         """Whether the scene compares its frames with a background."""
-        return self.learns_background and not self.camera_moves
+        return self.learns_background
+
+    @property
+    def background(self) -> Image | None:
+        """What frames are compared with, BGR uint8 at the working scale; None for nothing."""
+        return None
 
     @property
     def due_s(self) -> float:

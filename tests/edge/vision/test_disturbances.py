@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -77,13 +79,28 @@ def test_jumps_of_exposure_and_codec_do_not_break_a_rest() -> None:
     assert len({state.change for state in rest[4:]}) == 1
 
 
-@pytest.mark.parametrize("faults", [CameraFaults(tremble=1.1), CameraFaults(1.1, sway=20)])
-def test_a_camera_that_moves_is_recognised_and_has_no_background(faults: CameraFaults) -> None:
+def test_a_camera_that_is_carried_is_recognised_and_has_no_background() -> None:
     scene = FixedScene()
-    play = Play(3, size=SIZE, kinds=("item",), faults=faults)
-    watch(play, 1, scene)
+    watch(Play(3, size=SIZE, kinds=("item",), faults=CameraFaults(1.1, sway=20)), 1, scene)
     assert scene.camera_moves
     assert not scene.has_background
+    assert scene.due_s == math.inf
+
+
+def test_before_a_camera_that_trembles_things_come_and_go() -> None:
+    scene = FixedScene()
+    play = Play(3, size=SIZE, kinds=("item",), faults=CameraFaults(tremble=1.1))
+    watched = watch(play, 3, scene)
+    assert scene.camera_moves
+    assert scene.has_background
+    acts: dict[int, list[tuple[PlayTruth, SceneState]]] = {}
+    for truth, state in watched:
+        acts.setdefault(truth.act, []).append((truth, state))
+    for act in list(acts.values())[1:]:  # in the first it is found out that the camera moves
+        rest = [state for truth, state in act if truth.state == "rest"]
+        assert {state.activity for state in rest[10:]} == {Activity.REST}
+        assert len({state.change for state in rest[10:]}) == 1
+        assert act[-1][1].activity is Activity.EMPTY
 
 
 def test_a_camera_that_was_carried_learns_a_counter_once_it_stands() -> None:

@@ -51,15 +51,9 @@ def scene() -> Scene:
     return scene
 
 
-@pytest.mark.parametrize(
-    ("scene_made", "moves", "has_one"),
-    [(FixedScene, False, True), (FixedScene, True, False), (ChangingScene, False, False)],
-)
-def test_a_camera_that_is_carried_has_no_background(
-    scene_made: type[Scene], moves: bool, has_one: bool
-) -> None:
-    scene = scene_made()
-    scene.camera_moves = moves
+@pytest.mark.parametrize(("made", "has_one"), [(FixedScene, True), (ChangingScene, False)])
+def test_a_scene_has_a_background_or_not(made: type[Scene], *, has_one: bool) -> None:
+    scene = made()
     assert scene.has_background is has_one
     assert scene.due_s == math.inf, "nothing was seen yet"
 
@@ -68,9 +62,8 @@ def test_when_something_may_be_at_rest_is_told_once_it_is_known() -> None:
     scene = FixedScene()
     for seed in range(6):
         scene.update(counter(seed=seed))
-    for due, moves, told in ((1.5, False, 1.5), (0.0, False, math.inf), (-1.0, False, math.inf),
-                             (1.5, True, math.inf), (math.inf, False, math.inf)):  # fmt: skip
-        scene._due, scene.camera_moves = scene.time + due, moves
+    for due, told in ((1.5, 1.5), (0.0, math.inf), (-1.0, math.inf), (math.inf, math.inf)):
+        scene._due = scene.time + due
         assert scene.due_s == pytest.approx(told)
 
 
@@ -428,12 +421,3 @@ def test_a_folder_counts_each_picture_however_small_the_thing_on_it() -> None:
         for _ in range(4):
             state = scene.update(picture)
             assert (state.change, state.visit) == (number, number)
-
-
-def test_a_fixed_camera_that_is_carried_counts_another_picture_alone() -> None:
-    scene = FixedScene()
-    same = [scene._analyse_carried(counter()) for _ in range(3)]
-    assert len({(state.change, state.visit) for state in same}) == 1
-    turned = np.ascontiguousarray(with_thing(counter(), Box(80, 40, 400, 400))[:, ::-1])
-    other = scene._analyse_carried(turned)
-    assert (other.change, other.visit) == (same[0].change + 1, same[0].visit + 1)
