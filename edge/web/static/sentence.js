@@ -3,7 +3,7 @@
 import { capitalized } from "./words.js";
 
 const ENDED = /[.!?…。！？][\u2069"'”’»」』]*$/;
-const FOREIGN_END = /[A-Za-z]\S* [^\u2069]*\u2069+$/; // words in English behind those of the page's language
+const FOREIGN_END = /[A-Za-z][^\s\u2069]* [^\u2069]*\u2069+$/; // words in English behind those of the page's language
 const CHINESE_OR_JAPANESE = /[\u3040-\u30ff\u3400-\u9fff]/;
 
 // With a capital, and with the full stop of its writing, where it has none.

@@ -4,7 +4,7 @@ import { make, text } from "./dom.js";
 import { say, sayParts, unbroken } from "./words.js";
 
 const PATIENCE = 10_000; // ms; then a question that nobody answered is taken back
-const LONGEST = 120; // letters of a name in a heading
+const LONGEST = 200; // letters of a name in a heading, which ends after a whole word then
 const OTHER_WAY = document.documentElement.dir === "rtl" ? /[A-Za-z]/ : /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
 export function button(words, act) {
@@ -59,7 +59,8 @@ export function itemOffer(item, act, ...notes) {
 // A heading with a name, which is cut where it is very long; whole for screen readers.
 export function nameHeading(name) {
   const letters = [...name];
-  const shown = letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("").trimEnd()}…` : name;
+  const kept = letters.slice(0, LONGEST).join("");
+  const shown = letters.length > LONGEST ? `${kept.replace(/[,;:]?\s+\S*$/, "")}…` : name;
   const heading = text("h3", "", unbroken(shown));
   if (letters.length > LONGEST) heading.setAttribute("aria-label", name);
   return heading;

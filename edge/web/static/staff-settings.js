@@ -104,7 +104,7 @@ const LANGUAGES = { "": say("The browser’s"), en: "English", de: "Deutsch", fr
 const example = (value) => say("for example {value}", { value });
 const FIELDS = { // the label of each setting, what an empty field says, and where it needs one a sentence below it
   "edge.camera": [say("Camera"), example("/dev/video0, rtsp://…")],
-  "page.name": [say("The shop’s name"), example("Visual search")],
+  "page.name": [say("The shop’s name"), example(say("Corner shop"))],
   "page.welcome": [say("The first sentence while nobody is there"), ""],
   "page.accent": [say("The page’s colour"), example("#1f5c57")],
   "page.language": [say("Language"), ""],

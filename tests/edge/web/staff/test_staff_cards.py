@@ -142,4 +142,8 @@ def test_every_card_with_the_keyboard_alone_and_in_arabic(device: TaughtDevice, 
     expect(built).not_to_have_text(re.compile("\\dZ-"))  # a catalogue's id
     ended = page.evaluate(SENTENCE, "قبل: \u2068no way\u2069")
     assert ended.endswith(".\u2069"), "the full stop of English words"
+    counted = page.evaluate(
+        SENTENCE, "\u2068Corner shop\u2069، \u2068B-1\u2069: العدد \u20686\u2069"
+    )
+    assert counted.endswith("6\u2069."), "the full stop of the sentence"
     expect(page.locator(".finding", has_text="GB are free")).to_have_count(0)
