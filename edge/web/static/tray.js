@@ -8,7 +8,7 @@ import { say, unbroken } from "./words.js";
 const LEAST_LETTER = 14; // CSS pixels
 const LINES = 3; // the most of a name
 const LINE = 1.1; // letters
-const GAP = 0.08; // letters, between a name and what lies below it
+const GAP = 0.6; // of a letter, to what lies below a name
 const SIZES = [1, 0.88]; // smaller letters where a name would be cut, or lie over its thing's frame
 const ROOM = 0.32; // of the picture's width: longer lines are used where a name would be cut
 
