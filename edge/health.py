@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+LEAST_ROOM = 10**9  # bytes on the disk; a new catalogue needs it beside the old
 THERMAL = Path("/sys/class/thermal")
 # What a Raspberry Pi's firmware says: a hexadecimal number of bits.
 FIRMWARE = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")

@@ -26,11 +26,10 @@ from catalog.networks.engines.choice import CHECKPOINT_ENGINES
 from edge.cameras.deeplens import STREAM
 from edge.cli.camera_check import check_camera
 from edge.errors import PortError
+from edge.health import LEAST_ROOM
 from edge.settings import EdgeSettings
 from edge.web.page_settings import PageSettings
 from sync.settings import OutboxSettings, ProvisioningSettings, SyncSettings
-
-LEAST_ROOM = 1 << 30  # bytes
 
 
 @click.command()

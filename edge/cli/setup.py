@@ -131,10 +131,14 @@ def _tell_of_first_check(source: str, state: Path, started: datetime, *, managed
         click.echo(later)
         return
     click.echo("looking for the newest one; Ctrl-C does not stop the device from that")
-    with show_progress(Console(stderr=True)) as progress:
-        checked = first_check(state, started, progress)
+    try:
+        with show_progress(Console(stderr=True)) as progress:
+            checked = first_check(state, started, progress)
+    except KeyboardInterrupt:  # what is still wrong is said all the same
+        click.echo(later)
+        return
     if checked is None:
-        click.echo(f"nothing was heard of it for a minute; {later}")
+        click.echo(f"nothing more was heard of it; {later}")
     elif checked.failed:
         click.echo(f"it did not come: {checked.message}; the device tries again by itself")
     else:

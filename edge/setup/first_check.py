@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from catalog.core.state import SyncState, read_sync_state
+from edge.appliance.waiting import LONGEST_CHECK
 
 PATIENCE_S = 60.0  # without any news of the check
 PAUSE_S = 0.5
@@ -28,10 +29,11 @@ def first_check(
         pause: Waits for so many seconds.
 
     Returns:
-        How the check ended; None where nothing was heard of it for `PATIENCE_S` seconds.
+        How the check ended; None where nothing was heard of it for `PATIENCE_S` seconds, or, once
+        a catalogue was fetched and is being checked, for `LONGEST_CHECK`.
     """
     silent_s, last = 0.0, read_sync_state(state)
-    while silent_s < PATIENCE_S:
+    while silent_s < _patience_s(last, since):
         now = read_sync_state(state)
         if now.checked_at is not None and now.checked_at >= since:
             return now
@@ -41,3 +43,11 @@ def first_check(
             progress(now.fetching.bytes, now.fetching.total)
         pause(PAUSE_S)
     return None
+
+
+def _patience_s(state: SyncState, since: datetime) -> float:
+    """How long nothing may be heard: the check of what was fetched writes nothing until its end."""
+    fetching = state.fetching
+    if fetching is None or fetching.bytes < fetching.total or fetching.at < since:
+        return PATIENCE_S
+    return LONGEST_CHECK.total_seconds()

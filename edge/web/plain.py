@@ -28,7 +28,7 @@ def add_plain(app: Flask, appliance: ServedAppliance) -> None:
             after=RENEWED_SECONDS,
             root=root,
             next=f"{root}/" if turn >= TURNS else f"{root}/plain?turn={turn + 1}",
-            waiting=catalogue_document(appliance)["waiting"],
+            catalogue=catalogue_document(appliance),
             camera=appliance.camera(),
             sighting=sighting_document(newest, root) if newest else {"verdict": Verdict.NOTHING},
             confidence=_confidence(newest) if newest else "",

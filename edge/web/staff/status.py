@@ -14,13 +14,12 @@ from flask import Flask, Response, jsonify
 from catalog.core.errors import VisualSearchError
 from catalog.core.findings import Finding
 from catalog.core.state import read_sync_state
-from edge.health import free_bytes, has_weak_power, is_slowed, temperature_c
+from edge.health import LEAST_ROOM, free_bytes, has_weak_power, is_slowed, temperature_c
 from edge.web.documents import Document
 from edge.web.interfaces import ServedAppliance
 from edge.web.staff.access import STAFF_PATH
 from edge.words import Words, document_of, words_of
 
-LEAST_ROOM = 10**9  # bytes; a new catalogue needs it beside the old
 HOT_C = 80.0
 LONG_QUEUE = 1000  # events
 LEFT_CHANNEL = ("declined", "pinned")  # outcomes after a going back, and a pin

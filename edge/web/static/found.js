@@ -32,10 +32,10 @@ export async function found(text, open, signal) {
   return { words, view };
 }
 
-// Where nothing scrolls no end is needed.
+// Where nothing scrolls no end is needed. On a phone names have the same lines in any case; see scrolling.css.
 function fit(view) {
   view.style.setProperty("--end", "0px");
-  for (const lines of LINES) {
+  for (const lines of matchMedia("(max-width: 33.75rem)").matches ? LINES.slice(-1) : LINES) {
     view.style.setProperty("--room", lines);
     if (view.scrollHeight <= view.clientHeight + 1) return;
   }

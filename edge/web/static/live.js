@@ -67,7 +67,7 @@ export class LiveAnswer {
   show() {
     const { situation } = this;
     const seen = situation === "seen" ? [this.sighting.id, ...this.sighting.things.map(thingKey)] : [];
-    const key = [situation, this.#state?.waiting, this.#state?.progress, ...seen].join(" ");
+    const key = [situation, this.#state?.waiting, !this.#state?.progress, ...seen].join(" ");
     if (key === this.#shown) return;
     this.#shown = key;
     const sighting = situation === "seen" ? this.sighting : null;

@@ -7,7 +7,9 @@ import { asSentence } from "./sentence.js";
 import { LOCALE, capitalized, ownWords, say } from "./words.js";
 
 const RENEWED = 5_000; // ms
-const BUNDLE = /\b(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{12}\b/g; // a catalogue's id
+// A catalogue's id, with what stands before and after it in a path; and one that is a word alone.
+const NEAR = /([\w./-]*\d{8}T\d{6}Z-[0-9a-f]{12}(?:[\w/-]|\.\w)*)/;
+const BUNDLE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{12}$/;
 const BUILT = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 
 export class DeviceCard {
@@ -71,7 +73,7 @@ export class DeviceCard {
     const done = byId("device-done");
     try {
       const { message } = await this.#link.ask("POST", "api/staff/action", { action });
-      done.replaceChildren(...inWhole(withDays(message)));
+      done.replaceChildren(...parts(message));
     } catch (error) {
       done.textContent = error.message;
     }
@@ -94,17 +96,24 @@ export class DeviceCard {
 
 // What is in the page's language runs as the page does, whatever it begins with.
 function line(isOwn, className, words) {
-  const made = make("p", className, ...inWhole(withDays(words)));
+  const made = make("p", className, ...parts(words));
   if (!isOwn) made.dir = "auto";
   return made;
 }
 
-// A text with the time at which each catalogue was built, in place of its id; on one line, in the direction of the page.
-function withDays(words) {
-  return words.replace(BUNDLE, (_, year, month, ...rest) => {
-    const time = BUILT.format(Date.UTC(year, month - 1, ...rest.slice(0, 4)));
-    return `\u2068${time.replaceAll(" ", "\u00a0")}\u2069`;
-  });
+// A sentence as its parts: what stays whole, and the time at which each catalogue was built, in place of its id.
+function parts(words) {
+  return inWhole(words).flatMap((part) => (part instanceof Element ? part : part.split(NEAR).map(withDay)));
+}
+
+// The time is on one line, in the direction of the page.
+function withDay(part) {
+  const [id, year, month, ...rest] = BUNDLE.exec(part) ?? [];
+  if (!id) return part;
+  const time = BUILT.format(Date.UTC(year, month - 1, ...rest));
+  const made = make("span", "", `\u2068${time.replaceAll(" ", "\u00a0")}\u2069`);
+  made.title = id;
+  return made;
 }
 
 // A finding in the page's language.

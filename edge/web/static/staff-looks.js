@@ -37,16 +37,17 @@ export class LooksCard {
 
   async renew() {
     let rows = [];
+    let none = say("Nothing was shown yet.");
     const asked = ++this.#asked;
     this.#noted = await this.#notes();
-    byId("looks-none").textContent = say("Nothing was shown yet.");
     try {
       const { sightings } = await this.#link.ask("GET", "api/sightings");
       rows = sightings.filter(({ look }) => look).slice(0, SHOWN).map((sighting) => this.#row(sighting));
     } catch (error) {
-      byId("looks-none").textContent = error.message;
+      none = error.message;
     }
     if (!this.#link.entered || asked !== this.#asked) return;
+    byId("looks-none").textContent = none;
     byId("looks-none").hidden = rows.length > 0;
     byId("looks-list").replaceChildren(...rows);
   }

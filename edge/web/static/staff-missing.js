@@ -20,15 +20,16 @@ export class MissingCard {
 
   async #renew() {
     let rows = [];
+    let none = say("Nothing yet. Things are grouped by their looks where pictures are kept; see the settings.");
     const asked = ++this.#asked;
-    byId("missing-none").textContent = say("Nothing yet. Things are grouped by their looks where pictures are kept; see the settings.");
     try {
       const { groups } = await this.#link.ask("GET", "api/staff/missing");
       rows = groups.map(row);
     } catch (error) {
-      byId("missing-none").textContent = error.message;
+      none = error.message;
     }
     if (!this.#link.entered || asked !== this.#asked) return;
+    byId("missing-none").textContent = none;
     byId("missing-none").hidden = rows.length > 0;
     byId("missing-groups").replaceChildren(...rows);
   }

@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 const OPENED = /^['“„«「『]/;
 // In the quotation marks of each language, with the signs around it that give it its direction.
 const QUOTED = String.raw`\B'[ -&(-~]+'|[“„«「『][\s\u2066-\u2069]*[ -~]+[\s\u2066-\u2069]*[”“»」』]`;
-const [ADDRESS, VERSION] = ["[^\\s\u2066-\u2069]+://[^\\s\u2066-\u2069]+", "[A-Za-z][\\w-]* \\d+\\.\\d[^\\s\u2066-\u2069]*"];
+const [ADDRESS, VERSION] = ["[^\\s\u2066-\u2069]+://[^\\s\u2066-\u2069]+", "(?:[A-Z]\\w*|visual-search) \\d+\\.\\d[^\\s\u2066-\u2069]*"];
 const WHOLE = RegExp(`((?:${QUOTED}|${ADDRESS}|${VERSION})[.,:;!?،؛。、]*)`);
 
 // A sentence as its parts, texts and elements.

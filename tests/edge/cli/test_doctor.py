@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,9 @@ from catalog.core.findings import Finding
 from catalog.core.state import edge_state, write_edge_state
 from edge.cameras import CameraInfo, CameraMode
 from edge.cameras.refusals import NOT_ALLOWED
+from edge.cli.doctor import _disk as look_at_disk
 from edge.cli.doctor import examine
+from edge.health import LEAST_ROOM
 from edge.web.app import create_app
 from edge.web.server import Server
 from tests.catalog.networks.test_awscam import NAMES, STAND_INS
@@ -47,6 +50,14 @@ def test_a_file_where_the_data_folder_is_to_be_is_found(
     monkeypatch.setenv("VISUAL_SEARCH_DEVICE__DATA_DIR", str(tmp_path / "file"))
     (finding,) = findings("disk")
     assert finding.state == "wrong"
+
+
+@pytest.mark.parametrize(("free", "state"), [(LEAST_ROOM - 1, "wrong"), (LEAST_ROOM, "ok")])
+def test_a_disk_without_room_for_a_new_catalogue_is_found(
+    free: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    assert look_at_disk(tmp_path).state == state
 
 
 def test_cameras_are_named_with_their_modes_or_their_problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from catalog.core.findings import Finding
 from edge.cli import setup as module
 from edge.setup import catalogue_question, first_catalogue, questions
+from edge.setup.first_check import first_check
 from visual_search.command import command
 
 PIN = "481526"
@@ -103,7 +105,10 @@ def photos_in(folder: Path) -> Path:
 
 @pytest.fixture
 def systemd(device: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with what systemctl was asked, where the package's services are installed."""
+    """A file with what systemctl was asked, where the package's services are installed.
+
+    They fetch nothing, and no time passes while the setup waits for the first check.
+    """
     asked = device / "asked"
     (device / "bin").mkdir()
     systemctl = device / "bin" / "systemctl"
@@ -113,4 +118,5 @@ def systemd(device: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("edge.setup.services.RUNNING", device)
     monkeypatch.setattr("edge.setup.services.UNIT", systemctl)
     monkeypatch.setattr("edge.setup.services.page_answers", lambda address: "")
+    monkeypatch.setattr(module, "first_check", partial(first_check, pause=lambda seconds: None))
     return asked

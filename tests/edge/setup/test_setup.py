@@ -7,20 +7,27 @@ import re
 import stat
 import tomllib
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from catalog.core.errors import SettingsError, VisualSearchError
+from catalog.core.findings import Finding
 from catalog.core.settings import device_id
+from catalog.core.state import SyncState, write_sync_state
 from edge.cli import setup as module
 from edge.settings import EdgeSettings
 from edge.setup import first_catalogue, services
 from edge.setup.answers import read_answers
 from edge.setup.apply import give_to_owner
+from edge.setup.first_check import first_check
 from edge.setup.label import Label
 from edge.web.staff.pin import StaffPin
 from tests.edge.setup.conftest import PIN, STOPPED, photos_in, run
+
+LATER = "'visual-search sync status' says whether the newest one is here"
 
 
 def test_one_file_on_a_stick_sets_everything_up(stick: Path, device: Path) -> None:
@@ -136,6 +143,46 @@ def test_the_services_start_that_have_something_to_do(
         f"--quiet start {wanted}",
     ]
     assert ("the screen stays dark: run 'sudo apt-get install" in done.output) is not screen
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (SyncState(outcome="installed", message="release 7 is active"), "release 7 is active"),
+        (SyncState(outcome="offline", message="no network"),
+         "it did not come: no network; the device tries again by itself"),
+        (None, f"nothing more was heard of it; {LATER}"),
+        (KeyboardInterrupt(), LATER),
+    ],
+)  # fmt: skip
+def test_it_says_how_the_first_check_ended_and_last_what_is_wrong(
+    ended: SyncState | KeyboardInterrupt | None,
+    words: str,
+    stick: Path,
+    systemd: Path,
+    device: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where somebody does not wait for its end."""
+
+    def pause(_: float) -> None:
+        if isinstance(ended, KeyboardInterrupt):
+            raise ended
+        if ended is not None:
+            now = {"checked_at": datetime.now(UTC)}
+            write_sync_state(device / "data" / "state", ended.model_copy(update=now))
+
+    monkeypatch.setattr(module, "first_check", partial(first_check, pause=pause))
+    wrong = [Finding("camera", "wrong", "it is away")]
+    monkeypatch.setattr(module, "examine", lambda config: wrong)
+    done = run("--from", stick)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-4:] == [
+        "catalogues come from s3://bucket/catalogues",
+        "looking for the newest one; Ctrl-C does not stop the device from that",
+        words,
+        "still wrong, camera: it is away",
+    ]
 
 
 def test_a_failed_setup_leaves_the_services_as_they_were(

@@ -77,8 +77,10 @@ def test_before_the_first_answer_and_without_a_catalogue() -> None:
     shown = read(device)
     assert "Nothing can be found at the moment The page goes on by itself." in shown
     assert "visual-search activate" not in shown, "commands are the staff's"
+    device.waiting = waiting_for(SyncState(), "", "/srv/setup/shop.bundle: is damaged")
+    assert read(device) == shown, "it was set up"
     device.waiting = waiting_for(SyncState(), "", "")
-    assert "Nobody has set up this device yet" in read(device)
+    assert "Set up this device , in a newer browser" in read(device)
 
 
 def test_it_renews_itself_and_tries_the_page_now_and_then() -> None:

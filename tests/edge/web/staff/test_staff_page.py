@@ -20,6 +20,7 @@ from tests.support.taught_device import PIN, TaughtDevice, taught_device
 
 PHONE = {"width": 390, "height": 844}
 MS = 60_000  # for events that come much sooner
+BUNDLE = "20261201T120000Z-0123456789ab"  # a catalogue's id
 AWAY = {"detail": "The device is away."}
 DANGER = ("rgb(163, 38, 27)", "rgb(255, 157, 144)")  # light and dark
 # What tells of the shop and its visitors, wherever it stands.
@@ -240,6 +241,10 @@ def changed_status(route: Route) -> None:
     found = route.fetch().json()
     for finding in found["findings"]:
         finding["message"] = f"now with {finding['subject']}"
+        if finding["subject"] == "disk":
+            finding["remedy"] = (
+                f"take {BUNDLE}, not /versions/{BUNDLE}/x.json; it is 61.5 of Eye 2.1"
+            )
     route.fulfill(json=found)
 
 
@@ -264,6 +269,10 @@ def test_a_screen_that_staff_leave_is_the_visitors_again(device: TaughtDevice, p
     page.clock.fast_forward("00:06")
     expect(card).to_contain_text("Now with camera.")
     expect(card).to_contain_text("Now with disk.")
+    remedy = card.locator(".remedy", has_text="take")
+    expect(remedy).to_contain_text(f", not /versions/{BUNDLE}/x.json;")
+    expect(remedy.get_by_title(BUNDLE)).to_have_text(re.compile("Dec.*2026"))
+    expect(remedy.locator(".whole")).to_have_text("Eye 2.1.")
     assert button.evaluate("(shown) => shown.isConnected"), "a finger may be on it"
     page.unroute("**/api/staff/status")
     page.clock.fast_forward("04:50")

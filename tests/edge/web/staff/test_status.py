@@ -11,10 +11,11 @@ import pytest
 
 from catalog.core.state import SyncState, write_sync_state
 from edge.counters import CounterSnapshot
+from edge.health import LEAST_ROOM
 from edge.web.app import create_app
 from edge.web.staff import status
 from edge.web.staff.pin import StaffPin
-from edge.web.staff.status import LEAST_ROOM, LONG_QUEUE
+from edge.web.staff.status import LONG_QUEUE
 from sync.outbox.stored import Counters
 from tests.edge.web.staff.test_access import PIN, enter
 from tests.edge.web.test_openapi import check
