@@ -7,8 +7,8 @@ import { say, unbroken } from "./words.js";
 
 const LEAST_LETTER = 14; // CSS pixels
 const LINES = 3; // the most of a name
-const LINE = 1.1; // letters
-const GAP = 0.6; // of a letter, to what lies below a name
+const LINE = 1.05; // letters
+const GAP = 0.32; // letters, of the picture between a name and what lies below it
 const SIZES = [1, 0.88]; // smaller letters where a name would be cut, or lie over its thing's frame
 const ROOM = 0.32; // of the picture's width: longer lines are used where a name would be cut
 
@@ -24,7 +24,7 @@ export async function list(sighting, view, open, draw) {
 function thingName({ verdict, matches, guesses }) {
   if (!verdict) return "…";
   if (verdict === "match") return matches[0].title;
-  return `${(matches[0] ?? guesses?.[0])?.title ?? ""}?`;
+  return `${(matches[0] ?? guesses?.[0])?.title ?? ""}${say("?")}`.trim();
 }
 
 // A row for each item that lies beside the one of the sighting, or twice; then those without a name.
@@ -86,7 +86,7 @@ function areaOf({ left, top, width: across, height: down }, width, height) {
 }
 
 const middleOf = ({ left, right }) => (left + right) / 2;
-const highOf = (lines, letter) => (0.25 + LINE * lines) * letter;
+const highOf = (lines, letter) => (0.15 + LINE * lines) * letter;
 const meet = (one, other) => one.top < other.bottom && one.bottom > other.top;
 
 // A name below each area: its lines, their middle, and where they end. `taken` are the areas that
@@ -100,7 +100,7 @@ function labelsOf(context, areas, taken, names, letter) {
     const { left, right } = roomIn(bands, place, areas, taken, width);
     const room = right - left - 2 * padding;
     const free = bands[place].bottom - area.bottom;
-    const few = between(Math.floor((free / letter - 0.25) / LINE + 0.01), 1, LINES);
+    const few = between(Math.floor((free / letter - 0.15) / LINE + 0.01), 1, LINES);
     const wanted = Math.min(room, Math.max(area.right - area.left, ROOM * width));
     const lines = inLines(context, names[place], wanted, room, few);
     const across = Math.max(...lines.map((line) => context.measureText(line).width)) + 2 * padding;
@@ -148,7 +148,7 @@ function drawLabel(context, { lines, letter, across, middle, bottom }) {
   context.fillStyle = "#111";
   [...lines].reverse().forEach((line, above) => {
     // in the words' own direction
-    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.2 + LINE * above) * letter);
+    context.fillText(`\u2068${line}\u2069`, middle, bottom - (0.1 + LINE * above) * letter);
   });
 }
 

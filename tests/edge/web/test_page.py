@@ -330,6 +330,8 @@ def test_several_things_are_listed_and_counted(page: Page, device: StandInDevice
             assert not any(meet(label, each) for each in beside), "a name lies over a thing"
         if places == TIGHT:
             assert not meet(labels[1], TIGHT[0]), "its own thing's frame is whole"
+            between = TIGHT[1].top - labels[1].top - labels[1].height
+            assert between > 0.014, "a name is no title of what lies below it"
     page.set_viewport_size({"width": SMALL[0], "height": SMALL[1]})
     right = ThingBeside(TIGHT[0], gear.id, gear.verdict, gear.matches)
     device.latest.lead(replace(leading, others=(right,)))

@@ -87,7 +87,12 @@ LOOK = """(least) => {
   const place = isPhone && document.querySelector("#panel .long .location");
   const isBelow = place
     && place.getBoundingClientRect().top > rect("#panel .long > :first-child").bottom;
-  const isPhoneBad = isBelow || (others && above < 19.9);
+  // and the name below them is whole: the page scrolls
+  const isEnded = isPhone && document.querySelector("#panel .match .title.is-cut") !== null;
+  // the sign for what is not known is that of the page's language
+  const turned = document.dir === "rtl" ? "matrix(-1, 0, 0, 1, 0, 0)" : "none";
+  const isForeign = seen("#panel .ask").some((each) => getComputedStyle(each).transform !== turned);
+  const isPhoneBad = isBelow || isEnded || (others && above < 19.9);
   const cut = seen("#result-words, #panel .title, #panel :is(.row, .card) .name")
     .filter((each) => each.textContent.length <= 48
       && (each.matches(".is-cut") || each.scrollHeight > each.clientHeight + 1))
@@ -153,7 +158,8 @@ LOOK = """(least) => {
   // what is shown on a phone is as high as it must be: the page scrolls
   const isFitted = innerWidth < 540 && document.querySelector("#panel > [class*=fit-]") !== null;
   return {
-    small, targets, isFitted, form: uneven || outside || strip || isPhoneBad || crowded.length > 0,
+    small, targets, isFitted,
+    form: uneven || outside || strip || isPhoneBad || isForeign || crowded.length > 0,
     cut: cut.concat(beside, beyond, stuck).map((each) => each.textContent), framed: framed.length,
     ragged: ragged.map((each) => each.textContent),
     sideways: Math.max(document.documentElement.scrollWidth - innerWidth,
