@@ -55,6 +55,9 @@ from edge.vision.thing_tracker import MOST_THINGS, ThingTracker
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
 FIRST_FRAMES = 3  # steady ones from which the background is first learned
 RELEARN_S = 10.0  # after so long at rest, a wholly different scene becomes the background
+STOOD_S = (
+    10.0  # for so long a camera that trembled stands, until its pictures are taken as they are
+)
 FOLLOW_S = 1.0  # how often the background follows the light while nothing changes
 
 
@@ -81,6 +84,7 @@ class FixedScene(Scene):
         self._unknown_since = 0.0  # since when the background is not known, or does not fit
         self._camera, self.camera_moves = CameraMotion(self._most_motion), False
         self._moving: MovingCamera | None = None
+        self._moved_at = 0.0  # when the camera last moved
         self._forget()
 
     def _forget(self) -> None:
@@ -115,13 +119,18 @@ class FixedScene(Scene):
 
     def _analyse(self, image: Image, motion: MotionImage, *, steady: bool) -> SceneState:
         self._camera.update(motion, steady=steady)
-        if self._moving is None and self._camera.moves:
-            self._moving = self._moving_camera()
-        elif self._moving is not None and not self._moving.trembles and not self._camera.moves:
-            self._restart()  # it was carried, and stands
         self.camera_moves = self._camera.moves
+        if self.camera_moves:
+            self._moved_at = self.time
+        if self._moving is not None and not self.camera_moves:
+            if not self._moving.trembles:
+                self._restart()  # it was carried, and stands
+            elif self.time - self._moved_at >= STOOD_S:
+                self._go_on_from(self._moving)
+        elif self._moving is None and self.camera_moves:
+            self._moving = self._moving_camera()
         if self._moving is not None:
-            return self._moving.update(image, self.time)
+            return self._moving.update(image, self.time, moves=self.camera_moves)
         if self._background is None:
             self._learn_first(working_image(image), steady=steady)
             return SceneState(Activity.MOVING, empty=True, box=centre_square(image), steady=steady)
@@ -137,10 +146,20 @@ class FixedScene(Scene):
         """Follow a camera that moves, with what is known of its background."""
         steadied = FixedScene(self._find, STEADIED_MOVES)
         steadied._size, steadied._numbers = self._size, self._numbers
+        steadied.time = steadied._frame_at = self.time
         steadied._forget()
         if self._background is not None:
             steadied._set_background(self._background.picture)
         return MovingCamera(self._find, steadied, self._numbers)
+
+    def _go_on_from(self, moving: MovingCamera) -> None:
+        """Go on without steadying, which costs much, with what was known of the background."""
+        steadied, self._moving = moving.fixed, None
+        assert isinstance(steadied, FixedScene)
+        self._background, self._tracker = steadied._background, steadied._tracker
+        self._state, self._rest_motion = steadied._state, steadied._rest_motion
+        self._rest_since, self._unknown_since = steadied._rest_since, steadied._unknown_since
+        self._places, self._due = steadied._places, self.time  # look closely now
 
     def _analyse_closely(
         self,

@@ -15,14 +15,14 @@ from edge.vision.scene import Numbers, Scene, SceneState
 from edge.vision.steadying import Steadying
 
 STEADIED_MOVES = 0.95  # share of the looks; if so many steadied pictures move, steadying is no use
-LOST_S = 2.0  # something may cover most of the picture for so long
+CHANGE_S = 2.0  # for so long, until a camera that trembled is carried, or one that was trembles
 
 
 class MovingCamera:
-    """Follows a camera that moves, until it stands still.
+    """Follows a camera that moves.
 
     Attributes:
-        trembles: Whether it moves so little that its pictures could be laid over each other.
+        fixed: The scene of its pictures, laid over each other.
 
     Args:
         find: Finds the things in a frame, BGR uint8 (h, w, 3).
@@ -31,27 +31,36 @@ class MovingCamera:
     """
 
     def __init__(self, find: FindThings, fixed: Scene, numbers: Numbers) -> None:
-        self.trembles = True
         self.fixed = fixed
+        self._is_near = True  # its pictures to the background
         self._numbers = numbers
         self._steadying = Steadying()
-        self._found_at: float | None = None
+        self._since: float | None = None  # since when the shift tells of the other way to move
         self._carried, self._carried_change = ChangingScene(find), 0
 
-    def update(self, image: Image, at: float) -> SceneState:
-        """Take in a frame, BGR uint8 (h, w, 3), which was taken at a time in seconds."""
+    @property
+    def trembles(self) -> bool:
+        """Whether it moves so little that its pictures are laid over each other."""
+        return self._is_near and not self.fixed.camera_moves
+
+    def update(self, image: Image, at: float, *, moves: bool) -> SceneState:
+        """Take in a frame.
+
+        Args:
+            image: BGR uint8 (h, w, 3).
+            at: When it was taken, in seconds.
+            moves: Whether the camera is seen to move now. While it is not, as where it stands or
+                somebody covers it, nothing says that it is carried.
+        """
+        steadied = self._steadying.steadied(image, self.fixed.background)
+        is_near = self._steadying.is_found and not self._steadying.is_too_far
+        if is_near == self._is_near or self._since is None or not moves:
+            self._since = at
+        is_gone = self._is_near and moves and self._steadying.is_too_far
+        if is_gone or at - self._since >= CHANGE_S:
+            self._is_near, self._since = is_near, at
         if self.trembles:
-            steadied = self._steadying.steadied(image, self.fixed.background)
-            if self._steadying.is_found or self._found_at is None:
-                self._found_at = at
-            state = self.fixed.update(steadied, at)
-            self.trembles = (
-                at - self._found_at < LOST_S
-                and not self._steadying.is_too_far
-                and not self.fixed.camera_moves
-            )
-            if self.trembles:
-                return state
+            return self.fixed.update(steadied, at)
         state = self._carried.update(image, at)
         if state.change != self._carried_change:
             self._carried_change = state.change

@@ -1,4 +1,4 @@
-"""Undo how the picture of a trembling camera moves: lay each over the first one."""
+"""Undo how the picture of a trembling camera moves: lay each over the background."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from edge.sighting import Image
 from edge.vision.scene import LIGHT_REGION, MOST_LIGHT
 
 WIDTH = 320  # pixels, at which the shift is found
-MOST_SHIFT = 4.0  # of these pixels; a camera that moves further is carried
+MOST_SHIFT = 2.0  # of these pixels; a camera that moves further is carried
 FARTHEST = 12.0  # of them; a shift beyond is none
 NOISE = 9.0  # grey levels; what differs by more counts little
 STEPS = 5
+# As strong as the slopes that noise makes: along a direction without texture the shift stays zero.
+PULL = 500 * np.eye(2)
 LAST_STEP = 0.01  # pixels; a smaller one changes nothing
 GROUND = 0.4  # of all pixels' weight that must be alike when the shift is undone
 
@@ -89,7 +91,7 @@ def _shift(first: Plane, now: Plane, begin: NDArray[np.float64]) -> NDArray[np.f
             [cv2.Sobel(mean, cv2.CV_32F, *axes, scale=1 / 8).ravel() for axes in ((1, 0), (0, 1))]
         )
         weighted = slopes * weights
-        step = np.linalg.solve(weighted @ slopes.T + np.eye(2), weighted @ change.ravel())
+        step = np.linalg.solve(weighted @ slopes.T + PULL, weighted @ change.ravel() + PULL @ shift)
         shift -= step
         if np.abs(shift).max() > FARTHEST:
             return None
