@@ -55,9 +55,7 @@ from edge.vision.thing_tracker import MOST_THINGS, ThingTracker
 GONE_S = 0.2  # without motion and with nothing there for so long: empty
 FIRST_FRAMES = 3  # steady ones from which the background is first learned
 RELEARN_S = 10.0  # after so long at rest, a wholly different scene becomes the background
-STOOD_S = (
-    10.0  # for so long a camera that trembled stands, until its pictures are taken as they are
-)
+STOOD_S = 10.0  # for so long a camera that trembled stands, until it is steadied no more
 FOLLOW_S = 1.0  # how often the background follows the light while nothing changes
 
 

@@ -1,7 +1,7 @@
 """The scene before a camera that trembles or is carried about.
 
-Where the camera only trembles, its pictures are laid over each other, and the scene has a
-background as that of a camera that stands still. Else nothing is known of the background.
+Where the camera only trembles, its pictures are laid over the background, as if it stood still.
+Else nothing is known of the background.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class MovingCamera:
     """Follows a camera that moves.
 
     Attributes:
-        fixed: The scene of its pictures, laid over each other.
+        fixed: The scene of its pictures, laid over the background.
 
     Args:
         find: Finds the things in a frame, BGR uint8 (h, w, 3).
@@ -40,7 +40,7 @@ class MovingCamera:
 
     @property
     def trembles(self) -> bool:
-        """Whether it moves so little that its pictures are laid over each other."""
+        """Whether it moves so little that its pictures are laid over the background."""
         return self._is_near and not self.fixed.camera_moves
 
     def update(self, image: Image, at: float, *, moves: bool) -> SceneState:
@@ -52,7 +52,7 @@ class MovingCamera:
             moves: Whether the camera is seen to move now. While it is not, as where it stands or
                 somebody covers it, nothing says that it is carried.
         """
-        steadied = self._steadying.steadied(image, self.fixed.background)
+        self._steadying.find(image, self.fixed.background)
         is_near = self._steadying.is_found and not self._steadying.is_too_far
         if is_near == self._is_near or self._since is None or not moves:
             self._since = at
@@ -60,7 +60,7 @@ class MovingCamera:
         if is_gone or at - self._since >= CHANGE_S:
             self._is_near, self._since = is_near, at
         if self.trembles:
-            return self.fixed.update(steadied, at)
+            return self.fixed.update(self._steadying.undo(image), at)
         state = self._carried.update(image, at)
         if state.change != self._carried_change:
             self._carried_change = state.change

@@ -33,32 +33,34 @@ class Steadying:
     Attributes:
         is_found: Whether the last picture's shift was found; else the one before was taken.
         is_too_far: Whether it is too large for a camera that only trembles.
-
     """
 
     def __init__(self) -> None:
         self.is_found = self.is_too_far = False
-        self._first: Plane | None = None
+        self._background: Plane | None = None
         self._shift = np.zeros(2)
 
-    def steadied(self, image: Image, background: Image | None = None) -> Image:
-        """A picture, BGR uint8 (h, w, 3), in the place of the background.
+    def find(self, image: Image, background: Image | None = None) -> None:
+        """Find by how much a picture is shifted.
 
         Args:
-            image: The picture.
+            image: The picture, BGR uint8 (h, w, 3).
             background: The background, at any scale; where it is not known yet, the first picture
                 that comes is taken for it.
         """
         plane = _plane(image)
         if background is not None:
-            self._first = _plane(background)
-        elif self._first is None:
-            self._first = plane
-        found = _shift(self._first, plane, self._shift)
+            self._background = _plane(background)
+        elif self._background is None:
+            self._background = plane
+        found = _shift(self._background, plane, self._shift)
         self.is_found = found is not None
         if found is not None:
             self._shift = found
         self.is_too_far = bool(np.abs(self._shift).max() > MOST_SHIFT)
+
+    def undo(self, image: Image) -> Image:
+        """Lay the picture whose shift was found last over the background."""
         height, width = image.shape[:2]
         return np.asarray(_moved(image, self._shift * width / WIDTH, (width, height)), np.uint8)
 
@@ -78,15 +80,15 @@ def _moved(
     return cv2.warpAffine(picture, move, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _shift(first: Plane, now: Plane, begin: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _shift(background: Plane, now: Plane, begin: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """By how many pixels (x, y) `now` is shifted, from a first guess; None where none fits."""
     shift, size = begin.copy(), (now.shape[1], now.shape[0])
     for _ in range(STEPS):
         moved = _moved(now, shift, size)
-        change = moved - first
+        change = moved - background
         change -= cv2.blur(np.clip(change, -MOST_LIGHT, MOST_LIGHT), LIGHT_REGION)
         weights = (1 / (1 + np.square(change / NOISE)) ** 2).ravel()
-        mean = (first + moved) / 2
+        mean = (background + moved) / 2
         slopes = np.stack(
             [cv2.Sobel(mean, cv2.CV_32F, *axes, scale=1 / 8).ravel() for axes in ((1, 0), (0, 1))]
         )

@@ -60,7 +60,7 @@ export function itemOffer(item, act, ...notes) {
 export function nameHeading(name) {
   const letters = [...name];
   const kept = letters.slice(0, LONGEST).join("");
-  const shown = letters.length > LONGEST ? `${kept.replace(/[,;:]?\s+\S*$/, "")}…` : name;
+  const shown = letters.length > LONGEST ? `${kept.replace(/[,;:]?\s+\S{0,40}$/, "")}…` : name;
   const heading = text("h3", "", unbroken(shown));
   if (letters.length > LONGEST) heading.setAttribute("aria-label", name);
   return heading;
